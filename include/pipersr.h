@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libpipersr: super-resolution of pictures by a small convolutional network, on the CPU.
+ *
+ * This is the whole public interface. The library does no file or network input/output except in
+ * pipersr_model_load_file(), prints nothing, and has no changing globals.
+ *
+ * The shortest complete use, without error handling:
+ *
+ *     pipersr_model *model;
+ *     pipersr_upscaler *up;
+ *     pipersr_options options = pipersr_options_default();
+ *     pipersr_model_load_default(&model, NULL);
+ *     pipersr_upscaler_create(model, &options, &up, NULL);
+ *
+ *     pipersr_frame in  = {pixels, width * 3, width, height, PIPERSR_RGB8};
+ *     pipersr_frame out = {bigger, width * 6, width * 2, height * 2, PIPERSR_RGB8};
+ *     pipersr_upscale(up, &in, &out);
+ *
+ *     pipersr_upscaler_free(up);
+ *     pipersr_model_free(model);
+ *
+ * Threads: a model never changes after it is loaded and may be used by any number of threads at
+ * once. An upscaler is for one thread at a time (it has worker threads of its own); use one each.
+ * The exception is pipersr_cancel(), which any thread or signal handler may call.
+ */
+#ifndef PIPERSR_H
+#define PIPERSR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(_WIN32)
+#define PIPERSR_API
+#else
+#define PIPERSR_API __attribute__((visibility("default")))
+#endif
+
+/* ------------------------------------------------------------------------------------ status -- */
+
+/* What every fallible function returns: PIPERSR_OK or a negative code. */
+typedef enum pipersr_status {
+    PIPERSR_OK = 0,
+    PIPERSR_ERROR_ARGUMENT = -1,    /* a parameter is out of its documented range */
+    PIPERSR_ERROR_MEMORY = -2,      /* out of memory, or the memory limit is too small */
+    PIPERSR_ERROR_IO = -3,          /* a model file could not be read */
+    PIPERSR_ERROR_MODEL = -4,       /* the bytes are not a model that this library can run */
+    PIPERSR_ERROR_UNSUPPORTED = -5, /* valid, but not on this CPU or in this build */
+    PIPERSR_ERROR_STATE = -6,       /* calls in the wrong order */
+    PIPERSR_ERROR_CANCELLED = -7    /* pipersr_cancel() was called */
+} pipersr_status;
+
+/* One line of text that says what went wrong and what was expected; "" after success.
+ * Owned by the caller; a function that takes one fills it only on failure. NULL is allowed. */
+typedef struct pipersr_error {
+    char message[256];
+} pipersr_error;
+
+/* A constant English name of a status code, never NULL. */
+PIPERSR_API const char *pipersr_status_name(pipersr_status status);
+
+/* "MAJOR.MINOR.PATCH" of the library that is running. */
+PIPERSR_API const char *pipersr_version(void);
+
+/* ------------------------------------------------------------------------------------- model -- */
+
+/* A network and its weights. Immutable; freed by pipersr_model_free(). Upscalers made from it hold
+ * a reference of their own, so it may be freed before them. */
+typedef struct pipersr_model pipersr_model;
+
+/* What a model is. Strings live as long as the model and are never NULL. */
+typedef struct pipersr_model_info {
+    const char *name;     /* metadata "name", or "pipersr-x2" style made from the graph */
+    const char *licence;  /* metadata "licence", or "" */
+    const char *training; /* metadata "training": one line about where the weights come from */
+    uint32_t channels;    /* width of the trunk: a multiple of 16, 16..128 */
+    uint32_t blocks;      /* residual blocks: 1..32 */
+    uint32_t scale;       /* output width / input width: 2, 3 or 4 */
+    uint32_t radius_px;   /* input pixels on each side that an output pixel depends on */
+    uint64_t parameters;  /* numbers in the folded graph */
+    uint64_t macs_per_px; /* multiply-accumulates per input pixel */
+} pipersr_model_info;
+
+/* Loads the model built into the library. */
+PIPERSR_API pipersr_status pipersr_model_load_default(pipersr_model **model, pipersr_error *error);
+
+/* Loads a safetensors file (format: docs/model-format.md). Every number in it is checked. */
+PIPERSR_API pipersr_status pipersr_model_load_file(const char *path, pipersr_model **model,
+                                                   pipersr_error *error);
+
+/* The same from memory; `data` is read during the call only. */
+PIPERSR_API pipersr_status pipersr_model_load_memory(const void *data, size_t size_bytes,
+                                                     pipersr_model **model, pipersr_error *error);
+
+PIPERSR_API void pipersr_model_get_info(const pipersr_model *model, pipersr_model_info *info);
+
+/* NULL is allowed. */
+PIPERSR_API void pipersr_model_free(pipersr_model *model);
+
+/* ----------------------------------------------------------------------------------- picture -- */
+
+/* Sample layout of a frame: interleaved channels, rows top to bottom. 8- and 16-bit samples are
+ * full range (0..255, 0..65535, host byte order); F32 samples are 0..1, values outside are clamped
+ * and NaN counts as 0. Colour is whatever the pixels' own RGB space is, gamma-encoded: the network
+ * was trained on sRGB. Alpha is straight (not premultiplied). Gray runs through the network as
+ * R = G = B and comes out as BT.601 luma.
+ * Alpha is enlarged by bicubic interpolation; see pipersr_bleed_transparent() for the colour
+ * under it. */
+typedef enum pipersr_format {
+    PIPERSR_GRAY8 = 0x11,
+    PIPERSR_GRAYA8 = 0x12,
+    PIPERSR_RGB8 = 0x13,
+    PIPERSR_RGBA8 = 0x14,
+    PIPERSR_GRAY16 = 0x21,
+    PIPERSR_GRAYA16 = 0x22,
+    PIPERSR_RGB16 = 0x23,
+    PIPERSR_RGBA16 = 0x24,
+    PIPERSR_GRAYF32 = 0x41,
+    PIPERSR_GRAYAF32 = 0x42,
+    PIPERSR_RGBF32 = 0x43,
+    PIPERSR_RGBAF32 = 0x44
+} pipersr_format;
+
+/* Bytes of one pixel, or 0 for a value that is no format. */
+PIPERSR_API size_t pipersr_format_pixel_bytes(pipersr_format format);
+
+/* A view of pixels that the caller owns. */
+typedef struct pipersr_frame {
+    void *data;             /* first sample of the top row; aligned to its sample type */
+    ptrdiff_t stride_bytes; /* from one row to the next; may be negative (bottom-up) or padded */
+    uint32_t width_px;      /* 1..1048576 */
+    uint32_t height_px;     /* 1..INT32_MAX / 4 */
+    pipersr_format format;
+} pipersr_frame;
+
+/* Gives the pixels whose alpha is 0 the colour of their nearest visible neighbours (up to 16 pixels
+ * away), in place, so that colour hidden under full transparency cannot leak into visible edges
+ * when the frame is enlarged. Alpha and visible pixels are unchanged. A pixel's new colour depends
+ * only on the 16 pixels around it, so a caller that works in bands gets the same result from bands
+ * that overlap by 16 rows. Frames without alpha are left alone. Allocates scratch of 17 bytes per
+ * pixel. Fails with ERROR_ARGUMENT or ERROR_MEMORY. */
+PIPERSR_API pipersr_status pipersr_bleed_transparent(const pipersr_frame *frame);
+
+/* ---------------------------------------------------------------------------------- upscaler -- */
+
+/* Arithmetic of the network. It changes the result slightly, so it never changes silently: AUTO is
+ * the default model's documented precision (today FP32), not "whatever is fastest here". */
+typedef enum pipersr_precision {
+    PIPERSR_PRECISION_AUTO = 0,
+    PIPERSR_PRECISION_FP32 = 1,
+    PIPERSR_PRECISION_FP16 = 2,
+    PIPERSR_PRECISION_BF16 = 3,
+    PIPERSR_PRECISION_INT8 = 4
+} pipersr_precision;
+
+/* Upper limit for the instruction set, for tests and comparisons. AUTO takes the best that both the
+ * CPU and the operating system allow. */
+typedef enum pipersr_isa {
+    PIPERSR_ISA_AUTO = 0,
+    PIPERSR_ISA_C = 1,     /* portable C, the reference */
+    PIPERSR_ISA_AVX2 = 2,  /* AVX2 and FMA */
+    PIPERSR_ISA_AVX512 = 3 /* AVX-512 F, BW, DQ, VL */
+} pipersr_isa;
+
+/* Name <-> value, as used on the command line ("auto", "fp32", "avx512", ...). The _name functions
+ * return NULL for an unknown value, the _parse functions return ERROR_ARGUMENT for an unknown name.
+ */
+PIPERSR_API const char *pipersr_precision_name(pipersr_precision precision);
+PIPERSR_API const char *pipersr_isa_name(pipersr_isa isa);
+PIPERSR_API pipersr_status pipersr_precision_parse(const char *name, pipersr_precision *precision);
+PIPERSR_API pipersr_status pipersr_isa_parse(const char *name, pipersr_isa *isa);
+
+typedef struct pipersr_options {
+    uint32_t threads; /* worker threads incl. the caller; 0: all CPUs allowed to us; max 1024 */
+    pipersr_precision precision; /* see above */
+    pipersr_isa isa;             /* see above */
+    uint64_t memory_limit_bytes; /* upper bound of the upscaler's own memory; 0: none */
+    uint32_t strip_width_px;     /* 0: from the cache size; else >= 8. Never changes the result */
+    uint32_t band_height_px;     /* 0: automatic; else >= 8. Never changes the result */
+} pipersr_options;
+
+/* All fields at their defaults (zero). */
+PIPERSR_API pipersr_options pipersr_options_default(void);
+
+/* Runs one model with one set of options. Owns worker threads and scratch memory, which it keeps
+ * between frames: a second frame of the same size allocates nothing. */
+typedef struct pipersr_upscaler pipersr_upscaler;
+
+/* Fails with ERROR_UNSUPPORTED where the CPU or the build lacks the precision or instruction set,
+ * ERROR_ARGUMENT for options out of range, ERROR_MEMORY. On failure *upscaler is NULL. */
+PIPERSR_API pipersr_status pipersr_upscaler_create(const pipersr_model *model,
+                                                   const pipersr_options *options,
+                                                   pipersr_upscaler **upscaler,
+                                                   pipersr_error *error);
+
+/* Waits for the worker threads to end. NULL is allowed. */
+PIPERSR_API void pipersr_upscaler_free(pipersr_upscaler *upscaler);
+
+/* The message of the last failed call on this upscaler, "" if none failed. Valid until the next. */
+PIPERSR_API const char *pipersr_upscaler_message(const pipersr_upscaler *upscaler);
+
+typedef struct pipersr_upscaler_info {
+    pipersr_precision precision; /* in use, never AUTO */
+    pipersr_isa isa;             /* in use, never AUTO */
+    uint32_t threads;            /* in use */
+    uint32_t scale;
+    uint64_t memory_bytes; /* held now */
+    uint64_t allocations;  /* made since creation; constant from the second frame of a size */
+} pipersr_upscaler_info;
+
+PIPERSR_API void pipersr_upscaler_get_info(const pipersr_upscaler *upscaler,
+                                           pipersr_upscaler_info *info);
+
+/* Upscales a whole frame. `out` must be exactly scale times as wide and high as `in`, have the same
+ * format, and not overlap it; only its pixels are written, never the padding between rows.
+ * The result does not depend on threads, strips or bands. ERROR_CANCELLED, ERROR_MEMORY or
+ * ERROR_ARGUMENT leave `out` undefined. */
+PIPERSR_API pipersr_status pipersr_upscale(pipersr_upscaler *upscaler, const pipersr_frame *in,
+                                           const pipersr_frame *out);
+
+/* Rows in, rows out, for pictures of any height: memory grows with the width only (about 14 KiB per
+ * pixel of width for the default model) and the result is the same bytes as pipersr_upscale().
+ *
+ *     pipersr_rows_begin(up, width, height, PIPERSR_RGB8);
+ *     while (rows are left)
+ *         pipersr_rows_push(up, rows, stride, n, out, out_stride, &n_out);   // n_out may be 0
+ *
+ * After p of h rows are pushed, exactly scale * max(0, p - model.radius_px) rows have come out, or
+ * scale * h when p = h. Pushing many rows at once (16 and more) keeps the threads busy. */
+PIPERSR_API pipersr_status pipersr_rows_begin(pipersr_upscaler *upscaler, uint32_t width_px,
+                                              uint32_t height_px, pipersr_format format);
+
+/* Number of output rows that a push of n_rows would give now; the room `out` must have. */
+PIPERSR_API uint32_t pipersr_rows_output(const pipersr_upscaler *upscaler, uint32_t n_rows);
+
+/* Takes the next n_rows >= 1 rows. `in` is read during the call only. More rows than begun with:
+ * ERROR_ARGUMENT. Without a begun picture, or after a failed push: ERROR_STATE. */
+PIPERSR_API pipersr_status pipersr_rows_push(pipersr_upscaler *upscaler, const void *in,
+                                             ptrdiff_t in_stride_bytes, uint32_t n_rows, void *out,
+                                             ptrdiff_t out_stride_bytes, uint32_t *n_out);
+
+/* Makes the call in progress, and every later one, return ERROR_CANCELLED within a few
+ * milliseconds. May be called from any thread and from a signal handler. */
+PIPERSR_API void pipersr_cancel(pipersr_upscaler *upscaler);
+
+/* ----------------------------------------------------------------------------------- machine -- */
+
+/* Writes the instruction sets in use on this machine ("avx2 fma avx512f ...") to `text`, always
+ * terminated; returns the best pipersr_isa value this build can run here. */
+PIPERSR_API pipersr_isa pipersr_cpu_describe(char *text, size_t size);
+
+/* Number of CPUs this process may run on, at least 1. */
+PIPERSR_API uint32_t pipersr_cpu_count(void);
+
+/* Measures the arithmetic peak of `threads` cores for about 0.2 s with a loop of independent
+ * multiply-adds of the given precision and instruction set (limits as for pipersr_options).
+ * *gflops: 10^9 operations per second, a multiply-add counts as 2. */
+PIPERSR_API pipersr_status pipersr_measure_peak(pipersr_precision precision, pipersr_isa isa,
+                                                uint32_t threads, double *gflops);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PIPERSR_H */
