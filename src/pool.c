@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "src/pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+struct worker {
+    struct psr_pool *pool;
+    pthread_t thread;
+    unsigned index;
+};
+
+struct psr_pool {
+    pthread_mutex_t mutex;
+    pthread_cond_t work_ready, work_done;
+
+    /* Under the mutex. */
+    unsigned round;   /* counts the calls of psr_pool_run(); a worker runs each round once */
+    unsigned working; /* workers that have not finished this round */
+    bool quit;
+
+    /* Set before a round is announced, constant during it. */
+    psr_pool_function *function;
+    void *argument;
+    size_t n_jobs;
+    atomic_size_t next_job;
+
+    unsigned threads;
+    struct worker workers[]; /* threads - 1 of them are started: [0] is the caller */
+};
+
+static void take_jobs(struct psr_pool *pool, unsigned worker)
+{
+    size_t job;
+    while ((job = atomic_fetch_add(&pool->next_job, 1)) < pool->n_jobs)
+        pool->function(pool->argument, job, worker);
+}
+
+static void *work(void *argument)
+{
+    struct worker *self = argument;
+    struct psr_pool *pool = self->pool;
+    unsigned seen = 0;
+
+    pthread_mutex_lock(&pool->mutex);
+    for (;;) {
+        while (pool->round == seen && !pool->quit)
+            pthread_cond_wait(&pool->work_ready, &pool->mutex);
+        if (pool->quit)
+            break;
+        seen = pool->round;
+        pthread_mutex_unlock(&pool->mutex);
+        take_jobs(pool, self->index);
+        pthread_mutex_lock(&pool->mutex);
+        if (--pool->working == 0)
+            pthread_cond_signal(&pool->work_done);
+    }
+    pthread_mutex_unlock(&pool->mutex);
+    return NULL;
+}
+
+struct psr_pool *psr_pool_create(unsigned threads)
+{
+    struct psr_pool *pool = calloc(1, sizeof *pool + threads * sizeof *pool->workers);
+    if (!pool)
+        return NULL;
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->work_ready, NULL);
+    pthread_cond_init(&pool->work_done, NULL);
+    pool->threads = 1;
+
+    /* The program's signals belong to the program's threads: a handler must not run on ours. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool failed = false;
+    for (unsigned i = 1; i < threads && !failed; i++) {
+        pool->workers[i].pool = pool;
+        pool->workers[i].index = i;
+        failed = pthread_create(&pool->workers[i].thread, NULL, work, &pool->workers[i]) != 0;
+        if (!failed)
+            pool->threads++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed) {
+        psr_pool_free(pool);
+        return NULL;
+    }
+    return pool;
+}
+
+unsigned psr_pool_threads(const struct psr_pool *pool)
+{
+    return pool->threads;
+}
+
+void psr_pool_run(struct psr_pool *pool, size_t n_jobs, psr_pool_function *function, void *argument)
+{
+    pool->function = function;
+    pool->argument = argument;
+    pool->n_jobs = n_jobs;
+    atomic_store(&pool->next_job, 0);
+
+    const bool shared = pool->threads > 1 && n_jobs > 1;
+    if (shared) {
+        pthread_mutex_lock(&pool->mutex);
+        pool->round++;
+        pool->working = pool->threads - 1;
+        pthread_cond_broadcast(&pool->work_ready);
+        pthread_mutex_unlock(&pool->mutex);
+    }
+    take_jobs(pool, 0);
+    if (shared) {
+        pthread_mutex_lock(&pool->mutex);
+        while (pool->working)
+            pthread_cond_wait(&pool->work_done, &pool->mutex);
+        pthread_mutex_unlock(&pool->mutex);
+    }
+}
+
+void psr_pool_free(struct psr_pool *pool)
+{
+    if (!pool)
+        return;
+    pthread_mutex_lock(&pool->mutex);
+    pool->quit = true;
+    pthread_cond_broadcast(&pool->work_ready);
+    pthread_mutex_unlock(&pool->mutex);
+    for (unsigned i = 1; i < pool->threads; i++)
+        pthread_join(pool->workers[i].thread, NULL);
+    pthread_cond_destroy(&pool->work_ready);
+    pthread_cond_destroy(&pool->work_done);
+    pthread_mutex_destroy(&pool->mutex);
+    free(pool);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The smallest test harness that says what failed: CHECK() goes on after a failure, main() returns
+ * check_result().
+ */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <stdio.h>
+
+static int check_failures, check_count;
+
+#define CHECK(condition, ...)                                                                      \
+    do {                                                                                           \
+        check_count++;                                                                             \
+        if (!(condition)) {                                                                        \
+            check_failures++;                                                                      \
+            printf("%s:%d: %s: ", __FILE__, __LINE__, #condition);                                 \
+            printf(__VA_ARGS__);                                                                   \
+            printf("\n");                                                                          \
+        }                                                                                          \
+    } while (0)
+
+/* Exit status: 0 if all checks held and there was at least one. */
+static inline int check_result(void)
+{
+    printf("%d checks, %d failed\n", check_count, check_failures);
+    return check_failures || !check_count;
+}
+
+/* xorshift: the same numbers on every machine. */
+static inline unsigned check_random(unsigned *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
+/* -1 .. 1 */
+static inline float check_random_float(unsigned *state)
+{
+    return (float)(check_random(state) & 0xffffff) / 8388608.0f - 1.0f;
+}
+
+#endif
