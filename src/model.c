@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+#include "src/model.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "src/default_model.h"
+#include "src/error.h"
+#include "src/safetensors.h"
+
+/* Largest model file that makes sense: 32 blocks of 128 channels are 38 MB in fp32. */
+enum { MAX_FILE_BYTES = 256 * 1024 * 1024 };
+
+/* A metadata number, `fallback` where the key is missing (0: it must be there). */
+static int metadata_number(const struct psr_safetensors *file, const char *key, uint32_t fallback,
+                           uint32_t *value)
+{
+    const char *text = psr_safetensors_metadata(file, key);
+    if (!text) {
+        *value = fallback;
+        return fallback ? 0 : -1;
+    }
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (errno || end == text || *end || text[0] == '-' || number > 1000000)
+        return -1;
+    *value = (uint32_t)number;
+    return 0;
+}
+
+/* Metadata that, where present, must have the one value that this engine computes. */
+static pipersr_status require_metadata(const struct psr_safetensors *file, pipersr_error *error)
+{
+    static const struct {
+        const char *key, *value;
+        bool optional;
+    } required[] = {
+        {"architecture", "pipersr", false}, {"version", "1", false},
+        {"activation", "silu", true},       {"long_skip", "true", true},
+        {"colour_order", "RGB", true},      {"value_range", "0..1", true},
+    };
+    for (size_t i = 0; i < sizeof required / sizeof *required; i++) {
+        const char *found = psr_safetensors_metadata(file, required[i].key);
+        if (!found && required[i].optional)
+            continue;
+        if (!found)
+            return psr_fail(error, PIPERSR_ERROR_MODEL,
+                            "model file: metadata lacks '%s': not a PiperSR model",
+                            required[i].key);
+        if (strcmp(found, required[i].value) != 0)
+            return psr_fail(error, PIPERSR_ERROR_MODEL,
+                            "model file: %s is '%.40s', this version runs '%s' only",
+                            required[i].key, found, required[i].value);
+    }
+    return PIPERSR_OK;
+}
+
+/* Finds a tensor of exactly this shape and converts it. */
+static pipersr_status read_tensor(const struct psr_safetensors *file, const char *name,
+                                  const uint32_t *shape, uint32_t rank, float *values,
+                                  pipersr_error *error)
+{
+    const struct psr_tensor *tensor = psr_safetensors_find(file, name);
+    if (!tensor)
+        return psr_fail(error, PIPERSR_ERROR_MODEL, "model file: tensor '%s' is missing", name);
+    bool fits = tensor->rank == rank;
+    for (uint32_t i = 0; fits && i < rank; i++)
+        fits = tensor->shape[i] == shape[i];
+    if (!fits)
+        return psr_fail(error, PIPERSR_ERROR_MODEL,
+                        "model file: tensor '%s' has not the shape that channels, blocks and "
+                        "scale in the metadata ask for",
+                        name);
+    if (tensor->dtype == PSR_DTYPE_OTHER)
+        return psr_fail(error, PIPERSR_ERROR_MODEL,
+                        "model file: tensor '%s' is not F32, F16 or BF16", name);
+    if (psr_tensor_to_float(tensor, values))
+        return psr_fail(error, PIPERSR_ERROR_MODEL,
+                        "model file: tensor '%s' holds a NaN or an infinity", name);
+    return PIPERSR_OK;
+}
+
+/* Batch norm y = (x - mean) / sqrt(var + eps) * weight + bias, folded into the convolution before
+ * it: each output channel's kernel and bias are scaled and shifted once. */
+static pipersr_status fold_batch_norm(const struct psr_safetensors *file, const char *prefix,
+                                      double epsilon, struct psr_layer *layer, pipersr_error *error)
+{
+    enum { WEIGHT, BIAS, MEAN, VARIANCE, PARTS };
+    static const char *const parts[PARTS] = {"weight", "bias", "running_mean", "running_var"};
+    float values[PARTS][PSR_MAX_CHANNELS];
+    char name[PSR_TENSOR_NAME_SIZE];
+
+    for (int i = 0; i < PARTS; i++) {
+        snprintf(name, sizeof name, "%s.%s", prefix, parts[i]);
+        pipersr_status status = read_tensor(file, name, &layer->c_out, 1, values[i], error);
+        if (status)
+            return status;
+    }
+    for (uint32_t o = 0; o < layer->c_out; o++) {
+        const double variance = (double)values[VARIANCE][o] + epsilon;
+        const double scale = values[WEIGHT][o] / sqrt(variance);
+        const double bias = (layer->bias[o] - (double)values[MEAN][o]) * scale + values[BIAS][o];
+        if (!(variance > 0) || !isfinite((float)scale) || !isfinite((float)bias))
+            return psr_fail(error, PIPERSR_ERROR_MODEL,
+                            "model file: batch norm '%s' has a bad variance or scale", prefix);
+        float *kernel = layer->weight + (size_t)o * layer->c_in * 9;
+        for (uint32_t i = 0; i < layer->c_in * 9; i++) {
+            kernel[i] = (float)(kernel[i] * scale);
+            if (!isfinite(kernel[i]))
+                return psr_fail(error, PIPERSR_ERROR_MODEL,
+                                "model file: batch norm '%s' makes a weight infinite", prefix);
+        }
+        layer->bias[o] = (float)bias;
+    }
+    return PIPERSR_OK;
+}
+
+static pipersr_status read_epsilon(const struct psr_safetensors *file, double *epsilon,
+                                   pipersr_error *error)
+{
+    const char *text = psr_safetensors_metadata(file, "batch_norm_eps");
+    *epsilon = 1e-5; /* PyTorch's default */
+    if (text) {
+        char *end;
+        *epsilon = strtod(text, &end);
+        if (end == text || *end || !(*epsilon >= 0 && *epsilon < 1))
+            return psr_fail(error, PIPERSR_ERROR_MODEL,
+                            "model file: batch_norm_eps '%.40s' is not a number from 0 to 1", text);
+    }
+    return PIPERSR_OK;
+}
+
+static void layer_name(const pipersr_model *model, uint32_t layer, const char *body_part,
+                       char *name, size_t size)
+{
+    if (layer == 0)
+        snprintf(name, size, "head");
+    else if (layer == model->n_layers - 1)
+        snprintf(name, size, "tail");
+    else
+        snprintf(name, size, "body.%u.%s%u", (layer - 1) / 2, body_part, (layer - 1) % 2 + 1);
+}
+
+static pipersr_status read_layer(const struct psr_safetensors *file, pipersr_model *model,
+                                 uint32_t index, double epsilon, pipersr_error *error)
+{
+    struct psr_layer *layer = &model->layers[index];
+    const uint32_t shape[4] = {layer->c_out, layer->c_in, 3, 3};
+    char prefix[PSR_TENSOR_NAME_SIZE - 16], name[PSR_TENSOR_NAME_SIZE];
+
+    layer_name(model, index, "conv", prefix, sizeof prefix);
+    snprintf(name, sizeof name, "%s.weight", prefix);
+    pipersr_status status = read_tensor(file, name, shape, 4, layer->weight, error);
+    if (status)
+        return status;
+
+    const bool body = index > 0 && index < model->n_layers - 1;
+    char norm[PSR_TENSOR_NAME_SIZE - 16], norm_weight[PSR_TENSOR_NAME_SIZE];
+    layer_name(model, index, "bn", norm, sizeof norm);
+    snprintf(norm_weight, sizeof norm_weight, "%s.weight", norm);
+    const bool has_norm = body && psr_safetensors_find(file, norm_weight);
+
+    snprintf(name, sizeof name, "%s.bias", prefix);
+    /* A convolution before a batch norm is often trained without a bias of its own. */
+    if (psr_safetensors_find(file, name) || !has_norm)
+        status = read_tensor(file, name, shape, 1, layer->bias, error);
+    if (!status && has_norm)
+        status = fold_batch_norm(file, norm, epsilon, layer, error);
+    return status;
+}
+
+/* Lays the layers out over one block of numbers. */
+static int allocate_layers(pipersr_model *model)
+{
+    const uint32_t c = model->info.channels, s = model->info.scale;
+    model->n_layers = 2 * model->info.blocks + 2;
+    uint64_t numbers = 0, kernels = 0;
+    for (uint32_t i = 0; i < model->n_layers; i++) {
+        struct psr_layer *layer = &model->layers[i];
+        layer->c_in = i == 0 ? 3 : c;
+        layer->c_out = i == model->n_layers - 1 ? 3 * s * s : c;
+        kernels += (uint64_t)layer->c_in * layer->c_out * 9;
+        numbers += (uint64_t)layer->c_in * layer->c_out * 9 + layer->c_out;
+    }
+    model->info.parameters = numbers;
+    model->info.macs_per_px = kernels;
+    model->numbers = calloc((size_t)numbers, sizeof *model->numbers);
+    if (!model->numbers)
+        return -1;
+    float *next = model->numbers;
+    for (uint32_t i = 0; i < model->n_layers; i++) {
+        struct psr_layer *layer = &model->layers[i];
+        layer->weight = next;
+        layer->bias = next + (size_t)layer->c_in * layer->c_out * 9;
+        next = layer->bias + layer->c_out;
+    }
+    return 0;
+}
+
+static void copy_metadata(const struct psr_safetensors *file, const char *key, char *to,
+                          size_t size)
+{
+    const char *value = psr_safetensors_metadata(file, key);
+    snprintf(to, size, "%s", value ? value : "");
+    for (char *p = to; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' '; /* it will be shown on somebody's terminal */
+    }
+}
+
+static pipersr_status read_model(const struct psr_safetensors *file, pipersr_model *model,
+                                 pipersr_error *error)
+{
+    pipersr_model_info *info = &model->info;
+    double epsilon;
+    pipersr_status status = require_metadata(file, error);
+    if (!status)
+        status = read_epsilon(file, &epsilon, error);
+    if (status)
+        return status;
+
+    if (metadata_number(file, "channels", 0, &info->channels) || info->channels < 16 ||
+        info->channels > PSR_MAX_CHANNELS || info->channels % 16)
+        return psr_fail(error, PIPERSR_ERROR_MODEL,
+                        "model file: channels must be a multiple of 16 from 16 to %d",
+                        PSR_MAX_CHANNELS);
+    if (metadata_number(file, "blocks", 0, &info->blocks) || info->blocks < 1 ||
+        info->blocks > PSR_MAX_BLOCKS)
+        return psr_fail(error, PIPERSR_ERROR_MODEL, "model file: blocks must be 1 to %d",
+                        PSR_MAX_BLOCKS);
+    if (metadata_number(file, "scale", 0, &info->scale) || info->scale < 2 ||
+        info->scale > PSR_MAX_SCALE)
+        return psr_fail(error, PIPERSR_ERROR_MODEL, "model file: scale must be 2, 3 or 4");
+
+    if (allocate_layers(model))
+        return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory for the model's weights");
+    for (uint32_t i = 0; i < model->n_layers; i++) {
+        status = read_layer(file, model, i, epsilon, error);
+        if (status)
+            return status;
+    }
+
+    copy_metadata(file, "name", model->name, sizeof model->name);
+    if (!model->name[0])
+        snprintf(model->name, sizeof model->name, "pipersr-x%u", info->scale);
+    copy_metadata(file, "licence", model->licence, sizeof model->licence);
+    copy_metadata(file, "training", model->training, sizeof model->training);
+    info->name = model->name;
+    info->licence = model->licence;
+    info->training = model->training;
+    info->radius_px = model->n_layers;
+    return PIPERSR_OK;
+}
+
+pipersr_status pipersr_model_load_memory(const void *data, size_t size_bytes, pipersr_model **model,
+                                         pipersr_error *error)
+{
+    if (!model)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no place for the model was given");
+    *model = NULL;
+    if (!data)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no model data were given");
+
+    struct psr_safetensors file;
+    pipersr_status status = psr_safetensors_parse(data, size_bytes, &file, error);
+    if (status)
+        return status;
+    pipersr_model *made = calloc(1, sizeof *made);
+    if (!made) {
+        psr_safetensors_free(&file);
+        return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory for the model");
+    }
+    atomic_init(&made->references, 1);
+    status = read_model(&file, made, error);
+    psr_safetensors_free(&file);
+    if (status) {
+        pipersr_model_free(made);
+        return status;
+    }
+    *model = made;
+    return PIPERSR_OK;
+}
+
+/* The whole file in malloc'd memory, NULL with errno set. */
+static unsigned char *read_file(FILE *stream, size_t *size)
+{
+    struct stat stat;
+    if (fstat(fileno(stream), &stat))
+        return NULL;
+    if (S_ISDIR(stat.st_mode)) {
+        errno = EISDIR;
+        return NULL;
+    }
+    if (stat.st_size < 0 || stat.st_size > MAX_FILE_BYTES) {
+        errno = EFBIG;
+        return NULL;
+    }
+    /* One byte more than needed shows a file that has grown meanwhile. */
+    size_t room = (size_t)stat.st_size + 1;
+    unsigned char *data = malloc(room);
+    if (!data)
+        return NULL;
+    *size = fread(data, 1, room, stream);
+    if (ferror(stream) || *size == room) {
+        if (!errno)
+            errno = EIO;
+        free(data);
+        return NULL;
+    }
+    return data;
+}
+
+pipersr_status pipersr_model_load_file(const char *path, pipersr_model **model,
+                                       pipersr_error *error)
+{
+    if (!model || !path)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no model path or place was given");
+    *model = NULL;
+    errno = 0;
+    FILE *stream = fopen(path, "rb");
+    size_t size = 0;
+    unsigned char *data = stream ? read_file(stream, &size) : NULL;
+    const int reason = errno;
+    if (stream)
+        fclose(stream);
+    if (!data)
+        return psr_fail(error, PIPERSR_ERROR_IO, "model file '%.120s': %s", path, strerror(reason));
+    pipersr_status status = pipersr_model_load_memory(data, size, model, error);
+    free(data);
+    return status;
+}
+
+pipersr_status pipersr_model_load_default(pipersr_model **model, pipersr_error *error)
+{
+    return pipersr_model_load_memory(psr_default_model, psr_default_model_size, model, error);
+}
+
+void pipersr_model_get_info(const pipersr_model *model, pipersr_model_info *info)
+{
+    *info = model->info;
+}
+
+const pipersr_model *psr_model_reference(const pipersr_model *model)
+{
+    atomic_fetch_add(&((pipersr_model *)model)->references, 1);
+    return model;
+}
+
+void pipersr_model_free(pipersr_model *model)
+{
+    if (model && atomic_fetch_sub(&model->references, 1) == 1) {
+        free(model->numbers);
+        free(model);
+    }
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The network: a list of 3x3 convolutions in fp32, batch norms folded in.
+ *
+ *     layer 0              head    3 -> C
+ *     layers 1 .. 2B       body    C -> C; block n is layers 2n+1 (then SiLU) and 2n+2
+ *     layer 2B + 1         tail    C -> 3 * scale^2, channel c*scale^2 + i*scale + j is colour c of
+ *                                  the output pixel in row i, column j (PyTorch's pixel_shuffle)
+ */
+#ifndef PSR_MODEL_H
+#define PSR_MODEL_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "pipersr.h"
+
+enum {
+    PSR_MAX_BLOCKS = 32,
+    PSR_MAX_CHANNELS = 128,
+    PSR_MAX_SCALE = 4,
+    PSR_MAX_LAYERS = 2 * PSR_MAX_BLOCKS + 2
+};
+
+struct psr_layer {
+    uint32_t c_in, c_out;
+    float *weight; /* [c_out][c_in][3][3], cross-correlation as in PyTorch */
+    float *bias;   /* [c_out] */
+};
+
+struct pipersr_model {
+    atomic_uint references;
+    pipersr_model_info info;
+    uint32_t n_layers;
+    struct psr_layer layers[PSR_MAX_LAYERS];
+    float *numbers; /* all weights and biases; the layers point into it */
+    char name[64], licence[64], training[512];
+};
+
+/* Counted references; a model is freed with its last. The count is the one thing that changes. */
+const pipersr_model *psr_model_reference(const pipersr_model *model);
+
+#endif
