@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The kernel table: for each instruction set one entry that holds the convolution, the packer that
+ * lays weights out for it, and its loop for measuring the arithmetic peak, so that they cannot be
+ * mismatched. A new instruction set or precision is a new file and a new line in table.c.
+ *
+ * Kernels allocate nothing and know nothing of models, threads or pictures.
+ */
+#ifndef PSR_KERNELS_H
+#define PSR_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pipersr.h"
+
+enum psr_activation { PSR_LINEAR, PSR_SILU };
+
+/* One row of a 3x3 convolution, zero padding already lying in the rows:
+ *
+ *     sum     = bias[o] + sum over dy, dx, i of in[dy][x + dx][i] * weight[o][i][dy][dx]
+ *     out[x][o] = activation(sum) + residual[x][o] + residual2[x][o]
+ *
+ * Sums are accumulated in this one order for every output: bias, then dy, dx, i rising. So an
+ * output's bits depend on its inputs only, not on where in a row or tile it lies.
+ * A pixel's channels lie together; `*_px` is the distance from a pixel to the next, in elements.
+ * All pointers are to elements of the entry's precision (fp32: float), aligned to 4 bytes.
+ */
+struct psr_conv {
+    const float *in[3]; /* rows y-1, y, y+1, each at the pixel left of the first output pixel */
+    size_t in_px;
+    const void *packed;     /* weights and bias, by the same entry's pack() */
+    const float *residual;  /* NULL, or a row to add, laid out as `out`; may be `out` itself */
+    const float *residual2; /* NULL, or another, added after it */
+    float *out;
+    size_t out_px;
+    uint32_t c_in;
+    uint32_t c_out; /* a multiple of PSR_CHANNEL_GROUP: those that pad it have zero weights */
+    uint32_t n_px;  /* output pixels; exactly n_px * c_out elements are written */
+    enum psr_activation activation;
+};
+
+/* Output channels are padded to a multiple of this. */
+enum { PSR_CHANNEL_GROUP = 16 };
+
+static inline uint32_t psr_padded_channels(uint32_t channels)
+{
+    return (channels + PSR_CHANNEL_GROUP - 1) / PSR_CHANNEL_GROUP * PSR_CHANNEL_GROUP;
+}
+
+struct psr_kernels {
+    pipersr_isa isa;
+    pipersr_precision precision;
+    uint32_t cpu_features; /* PSR_CPU_* that must all be there */
+
+    /* Bytes of a packed layer; any alignment unit of it is 64 bytes. */
+    size_t (*packed_bytes)(uint32_t c_in, uint32_t c_out);
+    /* weight [c_out][c_in][3][3] and bias [c_out] into `packed` (64-byte aligned, zeroed). */
+    void (*pack)(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
+                 void *packed);
+    void (*conv)(const struct psr_conv *conv);
+    /* Runs `rounds` rounds of independent multiply-adds in registers; returns the operations done
+     * (a multiply-add is 2) through *operations and a value that depends on all of them. */
+    float (*probe)(uint64_t rounds, uint64_t *operations);
+};
+
+/* The best entry for this precision that is allowed by `limit` (AUTO: the best there is) and runs
+ * on a CPU with these features (psr_cpu_features()). NULL when there is none. An explicit limit
+ * that the CPU lacks gives NULL, not the next best. */
+const struct psr_kernels *psr_kernels_select(pipersr_precision precision, pipersr_isa limit,
+                                             uint32_t features);
+
+/* The whole table, best last, ended by NULL: for tests. */
+const struct psr_kernels *const *psr_kernels_all(void);
+
+/* The entries themselves, one in each instruction set's file. */
+extern const struct psr_kernels psr_kernels_c_fp32;
+extern const struct psr_kernels psr_kernels_avx2_fp32;
+extern const struct psr_kernels psr_kernels_avx512_fp32;
+
+/* The fp32 packing that the entries share, parametrised by the tile's width in output channels:
+ * channels are cut into groups of `group`, the last one may be a narrower multiple of
+ * PSR_CHANNEL_GROUP. A group is its biases, then its weights as [dy][dx][c_in][group]. */
+size_t psr_packed_bytes_fp32(uint32_t c_in, uint32_t c_out);
+void psr_pack_fp32(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
+                   uint32_t group, void *packed);
+
+/* 2^f on [-0.5, 0.5] by a polynomial, relative error below 2e-7 with its rounding: a least-squares
+ * fit on Chebyshev nodes, reweighted towards the largest relative error until it was level, c0 held
+ * at 1. Lowest power first. */
+#define PSR_EXP2_COEFFICIENTS                                                                      \
+    {                                                                                              \
+        1.0f, 0x1.62e430p-1f, 0x1.ebfbdcp-3f, 0x1.c6aee8p-5f, 0x1.3b2d4cp-7f, 0x1.5f3e54p-10f,     \
+            0x1.41fbbcp-13f                                                                        \
+    }
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#include "src/kernels/kernels.h"
+
+size_t psr_packed_bytes_fp32(uint32_t c_in, uint32_t c_out)
+{
+    return (size_t)psr_padded_channels(c_out) * ((size_t)c_in * 9 + 1) * sizeof(float);
+}
+
+void psr_pack_fp32(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
+                   uint32_t group, void *packed)
+{
+    float *to = packed;
+    const uint32_t padded = psr_padded_channels(c_out);
+
+    for (uint32_t first = 0; first < padded; first += group) {
+        const uint32_t width = padded - first < group ? padded - first : group;
+        for (uint32_t o = first; o < first + width; o++)
+            *to++ = o < c_out ? bias[o] : 0.0f;
+        for (uint32_t tap = 0; tap < 9; tap++) {
+            for (uint32_t i = 0; i < c_in; i++) {
+                for (uint32_t o = first; o < first + width; o++)
+                    *to++ = o < c_out ? weight[((size_t)o * c_in + i) * 9 + tap] : 0.0f;
+            }
+        }
+    }
+}
