@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The public functions of an upscaler: checks what the caller gives and hands it to the engine.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "pipersr.h"
+#include "src/cpu.h"
+#include "src/engine.h"
+#include "src/error.h"
+#include "src/kernels/kernels.h"
+#include "src/mem.h"
+#include "src/model.h"
+#include "src/pool.h"
+
+enum { MAX_THREADS = 1024, MIN_PART_PX = 8 };
+
+struct pipersr_upscaler {
+    struct psr_engine engine;
+    struct psr_mem mem;
+    struct psr_pool *pool;
+    const pipersr_model *model;
+    const struct psr_kernels *kernels;
+    pipersr_error error;
+};
+
+const char *pipersr_version(void)
+{
+    return PIPERSR_VERSION;
+}
+
+/* ----------------------------------------------------------------------------------- options -- */
+
+static const char *const precision_names[] = {"auto", "fp32", "fp16", "bf16", "int8"};
+static const char *const isa_names[] = {"auto", "c", "avx2", "avx512"};
+
+enum {
+    N_PRECISIONS = sizeof precision_names / sizeof *precision_names,
+    N_ISAS = sizeof isa_names / sizeof *isa_names
+};
+
+const char *pipersr_precision_name(pipersr_precision precision)
+{
+    return (unsigned)precision < N_PRECISIONS ? precision_names[precision] : NULL;
+}
+
+const char *pipersr_isa_name(pipersr_isa isa)
+{
+    return (unsigned)isa < N_ISAS ? isa_names[isa] : NULL;
+}
+
+static int find_name(const char *name, const char *const *names, int n)
+{
+    for (int i = 0; name && i < n; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    }
+    return -1;
+}
+
+pipersr_status pipersr_precision_parse(const char *name, pipersr_precision *precision)
+{
+    const int i = find_name(name, precision_names, N_PRECISIONS);
+    if (i < 0)
+        return PIPERSR_ERROR_ARGUMENT;
+    *precision = (pipersr_precision)i;
+    return PIPERSR_OK;
+}
+
+pipersr_status pipersr_isa_parse(const char *name, pipersr_isa *isa)
+{
+    const int i = find_name(name, isa_names, N_ISAS);
+    if (i < 0)
+        return PIPERSR_ERROR_ARGUMENT;
+    *isa = (pipersr_isa)i;
+    return PIPERSR_OK;
+}
+
+pipersr_options pipersr_options_default(void)
+{
+    return (pipersr_options){0};
+}
+
+static pipersr_status check_options(const pipersr_options *options, pipersr_error *error)
+{
+    if (options->threads > MAX_THREADS)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "threads must be 0 to %d", MAX_THREADS);
+    if (!pipersr_precision_name(options->precision) || !pipersr_isa_name(options->isa))
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "unknown precision or instruction set");
+    if ((options->strip_width_px && options->strip_width_px < MIN_PART_PX) ||
+        (options->band_height_px && options->band_height_px < MIN_PART_PX))
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "strips and bands must be at least %d pixels", MIN_PART_PX);
+    return PIPERSR_OK;
+}
+
+/* AUTO becomes what it stands for; says clearly what is missing. */
+static pipersr_status select_kernels(pipersr_precision precision, pipersr_isa isa,
+                                     const struct psr_kernels **kernels, pipersr_error *error)
+{
+    if (precision == PIPERSR_PRECISION_AUTO)
+        precision = PIPERSR_PRECISION_FP32;
+    *kernels = psr_kernels_select(precision, isa, psr_cpu_features());
+    if (*kernels)
+        return PIPERSR_OK;
+    if (!psr_kernels_select(precision, PIPERSR_ISA_AUTO, UINT32_MAX))
+        return psr_fail(error, PIPERSR_ERROR_UNSUPPORTED,
+                        "precision %s is not in this version; fp32 is",
+                        pipersr_precision_name(precision));
+    return psr_fail(error, PIPERSR_ERROR_UNSUPPORTED,
+                    "this machine cannot run instruction set %s with precision %s",
+                    pipersr_isa_name(isa), pipersr_precision_name(precision));
+}
+
+/* ------------------------------------------------------------------------------ the upscaler -- */
+
+pipersr_status pipersr_upscaler_create(const pipersr_model *model, const pipersr_options *options,
+                                       pipersr_upscaler **upscaler, pipersr_error *error)
+{
+    const pipersr_options defaults = pipersr_options_default();
+    if (!upscaler)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no place for the upscaler was given");
+    *upscaler = NULL;
+    if (!model)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no model was given");
+    if (!options)
+        options = &defaults;
+
+    const struct psr_kernels *kernels;
+    pipersr_status status = check_options(options, error);
+    if (!status)
+        status = select_kernels(options->precision, options->isa, &kernels, error);
+    if (status)
+        return status;
+
+    pipersr_upscaler *made = calloc(1, sizeof *made);
+    if (!made)
+        return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory for an upscaler");
+    made->kernels = kernels;
+    made->model = psr_model_reference(model);
+    made->mem.limit_bytes = options->memory_limit_bytes;
+    made->pool = psr_pool_create(options->threads ? options->threads : pipersr_cpu_count());
+    if (!made->pool)
+        status = psr_fail(error, PIPERSR_ERROR_MEMORY, "the worker threads could not be started");
+    else
+        status =
+            psr_engine_init(&made->engine, model, kernels, options, made->pool, &made->mem, error);
+    if (status) {
+        pipersr_upscaler_free(made);
+        return status;
+    }
+    *upscaler = made;
+    return PIPERSR_OK;
+}
+
+void pipersr_upscaler_free(pipersr_upscaler *upscaler)
+{
+    if (!upscaler)
+        return;
+    if (upscaler->engine.mem)
+        psr_engine_free(&upscaler->engine);
+    psr_pool_free(upscaler->pool);
+    pipersr_model_free((pipersr_model *)upscaler->model);
+    free(upscaler);
+}
+
+const char *pipersr_upscaler_message(const pipersr_upscaler *upscaler)
+{
+    return upscaler->error.message;
+}
+
+void pipersr_upscaler_get_info(const pipersr_upscaler *upscaler, pipersr_upscaler_info *info)
+{
+    *info = (pipersr_upscaler_info){
+        .precision = upscaler->kernels->precision,
+        .isa = upscaler->kernels->isa,
+        .threads = psr_pool_threads(upscaler->pool),
+        .scale = upscaler->engine.network.scale,
+        .memory_bytes = atomic_load(&((pipersr_upscaler *)upscaler)->mem.held_bytes),
+        .allocations = atomic_load(&((pipersr_upscaler *)upscaler)->mem.allocations),
+    };
+}
+
+void pipersr_cancel(pipersr_upscaler *upscaler)
+{
+    atomic_store(&upscaler->engine.cancelled, true);
+}
+
+/* ----------------------------------------------------------------------------------- pictures --
+ */
+
+static pipersr_status check_picture(uint32_t width, uint32_t height, pipersr_format format,
+                                    struct psr_picture *picture, pipersr_error *error)
+{
+    if (width < 1 || width > PSR_MAX_WIDTH || height < 1 || height > PSR_MAX_HEIGHT)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "a picture of %" PRIu32 " x %" PRIu32
+                        " pixels is out of range (1 x 1 to %d x %d)",
+                        width, height, PSR_MAX_WIDTH, PSR_MAX_HEIGHT);
+    if (psr_format_describe(format, &picture->format))
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "unknown pixel format 0x%x",
+                        (unsigned)format);
+    picture->width = width;
+    picture->height = height;
+    return PIPERSR_OK;
+}
+
+/* Rows must not overlap, and a float must lie where a float may. */
+static pipersr_status check_rows(const void *data, ptrdiff_t stride, uint32_t width, uint32_t rows,
+                                 const struct psr_format *format, const char *which,
+                                 pipersr_error *error)
+{
+    const size_t row_bytes = (size_t)width * format->pixel_bytes;
+    const size_t step = stride < 0 ? (size_t)0 - (size_t)stride : (size_t)stride;
+    if (!data)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "the %s has no pixels (NULL)", which);
+    if (rows > 1 && step < row_bytes)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "the %s's stride of %td bytes is shorter than a row of %zu", which, stride,
+                        row_bytes);
+    if ((uintptr_t)data % format->sample_bytes || step % format->sample_bytes)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "the %s's data or stride is not aligned to its %" PRIu32 "-byte samples",
+                        which, format->sample_bytes);
+    return PIPERSR_OK;
+}
+
+pipersr_status pipersr_upscale(pipersr_upscaler *upscaler, const pipersr_frame *in,
+                               const pipersr_frame *out)
+{
+    if (!upscaler)
+        return PIPERSR_ERROR_ARGUMENT;
+    pipersr_error *error = &upscaler->error;
+    const uint32_t scale = upscaler->engine.network.scale;
+    struct psr_picture picture;
+
+    if (!in || !out)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no input or output frame was given");
+    pipersr_status status = check_picture(in->width_px, in->height_px, in->format, &picture, error);
+    if (status)
+        return status;
+    if (out->format != in->format || out->width_px != in->width_px * scale ||
+        out->height_px != in->height_px * scale)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "the output frame must be %" PRIu32 " x %" PRIu32
+                        " pixels in the input's format",
+                        in->width_px * scale, in->height_px * scale);
+    status = check_rows(in->data, in->stride_bytes, in->width_px, in->height_px, &picture.format,
+                        "input", error);
+    if (!status)
+        status = check_rows(out->data, out->stride_bytes, out->width_px, out->height_px,
+                            &picture.format, "output", error);
+    if (status)
+        return status;
+
+    const struct psr_rows in_rows = {in->data, in->stride_bytes, 0};
+    const struct psr_rows out_rows = {out->data, out->stride_bytes, 0};
+    return psr_engine_run_frame(&upscaler->engine, &picture, &in_rows, &out_rows, error);
+}
+
+pipersr_status pipersr_rows_begin(pipersr_upscaler *upscaler, uint32_t width_px, uint32_t height_px,
+                                  pipersr_format format)
+{
+    if (!upscaler)
+        return PIPERSR_ERROR_ARGUMENT;
+    struct psr_picture picture;
+    pipersr_status status = check_picture(width_px, height_px, format, &picture, &upscaler->error);
+    if (status)
+        return status;
+    return psr_engine_rows_begin(&upscaler->engine, &picture, &upscaler->error);
+}
+
+uint32_t pipersr_rows_output(const pipersr_upscaler *upscaler, uint32_t n_rows)
+{
+    return upscaler && upscaler->engine.columns ? psr_engine_rows_output(&upscaler->engine, n_rows)
+                                                : 0;
+}
+
+pipersr_status pipersr_rows_push(pipersr_upscaler *upscaler, const void *in,
+                                 ptrdiff_t in_stride_bytes, uint32_t n_rows, void *out,
+                                 ptrdiff_t out_stride_bytes, uint32_t *n_out)
+{
+    if (!upscaler)
+        return PIPERSR_ERROR_ARGUMENT;
+    struct psr_engine *engine = &upscaler->engine;
+    pipersr_error *error = &upscaler->error;
+
+    if (n_out)
+        *n_out = 0;
+    if (!engine->columns)
+        return psr_fail(error, PIPERSR_ERROR_STATE,
+                        "no picture is in progress: call pipersr_rows_begin() first");
+    if (n_rows < 1 || n_rows > engine->picture.height - engine->rows_in)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "%" PRIu32 " rows were pushed where %" PRIu32 " are left", n_rows,
+                        engine->picture.height - engine->rows_in);
+    const uint32_t ready = psr_engine_rows_output(engine, n_rows);
+    const struct psr_format *format = &engine->picture.format;
+    pipersr_status status =
+        check_rows(in, in_stride_bytes, engine->picture.width, n_rows, format, "input", error);
+    if (!status && ready)
+        status = check_rows(out, out_stride_bytes, engine->picture.width * engine->network.scale,
+                            ready, format, "output", error);
+    if (!status)
+        status =
+            psr_engine_rows_push(engine, in, in_stride_bytes, n_rows, out, out_stride_bytes, error);
+    if (!status && n_out)
+        *n_out = ready;
+    return status;
+}
+
+/* --------------------------------------------------------------------------------------- peak --
+ */
+
+struct probe_run {
+    const struct psr_kernels *kernels;
+    uint64_t rounds;
+    struct {
+        uint64_t operations;
+        float value; /* keeps the loop from being optimised away */
+        char own_cache_line[64];
+    } result[MAX_THREADS];
+};
+
+static void probe(void *argument, size_t job, unsigned worker)
+{
+    struct probe_run *run = argument;
+    (void)worker;
+    run->result[job].value = run->kernels->probe(run->rounds, &run->result[job].operations);
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+pipersr_status pipersr_measure_peak(pipersr_precision precision, pipersr_isa isa, uint32_t threads,
+                                    double *gflops)
+{
+    /* Slices short enough that some of them run undisturbed on a shared machine. */
+    const double slice_seconds = 0.01, total_seconds = 0.2;
+    const struct psr_kernels *kernels;
+    if (!gflops || threads > MAX_THREADS)
+        return PIPERSR_ERROR_ARGUMENT;
+    *gflops = 0;
+    if (!threads)
+        threads = pipersr_cpu_count();
+    pipersr_status status = select_kernels(precision, isa, &kernels, NULL);
+    if (status)
+        return status;
+    struct psr_pool *pool = psr_pool_create(threads);
+    struct probe_run *run = calloc(1, sizeof *run);
+    if (!pool || !run) {
+        psr_pool_free(pool);
+        free(run);
+        return PIPERSR_ERROR_MEMORY;
+    }
+
+    run->kernels = kernels;
+    run->rounds = 1000;
+    const double start = seconds_now();
+    double begin = start, now = start;
+    while (now - start < total_seconds) {
+        begin = now;
+        psr_pool_run(pool, threads, probe, run);
+        now = seconds_now();
+        uint64_t operations = 0;
+        for (uint32_t i = 0; i < threads; i++)
+            operations += run->result[i].operations;
+        const double rate = (double)operations / (now - begin) * 1e-9;
+        if (now - begin < slice_seconds)
+            run->rounds *= 2;
+        else if (rate > *gflops)
+            *gflops = rate;
+    }
+    psr_pool_free(pool);
+    free(run);
+    return PIPERSR_OK;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The network run depth-first over a strip of columns: each new input row pushes one row through
+ * every layer, and only the few rows that later layers still need are kept, in rings.
+ *
+ * A strip produces the output of columns x0..x1 and rows y0..y1 of the picture. It reads `radius`
+ * pixels more on each side where the picture has them; beyond the picture lies zero, at every
+ * layer. What it computes does not depend on where its borders are.
+ */
+#ifndef PSR_STRIP_H
+#define PSR_STRIP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "src/frame.h"
+#include "src/kernels/kernels.h"
+#include "src/mem.h"
+#include "src/model.h"
+
+/* A model packed for one kernel set. Constant once made; shared by all strips. */
+struct psr_network {
+    const struct psr_kernels *kernels;
+    void *packed[PSR_MAX_LAYERS];
+    uint32_t n_layers;
+    uint32_t channels;
+    uint32_t c_tail; /* output channels of the tail, padded */
+    uint32_t scale;
+    uint32_t radius;
+};
+
+/* ERROR_MEMORY leaves nothing allocated. */
+pipersr_status psr_network_init(struct psr_network *network, const pipersr_model *model,
+                                const struct psr_kernels *kernels, struct psr_mem *mem);
+void psr_network_free(struct psr_network *network, struct psr_mem *mem);
+
+struct psr_picture {
+    uint32_t width, height; /* of the input */
+    struct psr_format format;
+};
+
+/* Rows first_row, first_row + 1, ... of a picture in memory. */
+struct psr_rows {
+    unsigned char *data;
+    ptrdiff_t stride_bytes;
+    int64_t first_row;
+};
+
+struct psr_ring {
+    float *rows;
+    size_t row_floats;
+    uint32_t depth;
+};
+
+struct psr_strip {
+    void *memory;
+    size_t memory_bytes;
+
+    uint32_t row_px; /* pixels of a ring's row: strip, radius and one of padding on each side */
+    struct psr_ring input, alpha, head, trunk, middle[PSR_MAX_BLOCKS];
+    float *zero_row, *tail_row, *rgb_row, *alpha_row;
+
+    const struct psr_picture *picture;
+    int64_t x0, x1, y0, y1;
+    int64_t time; /* input rows taken, counted from the picture's top; goes on past its end */
+};
+
+/* Bytes that a strip of `width` columns needs. Returns -1 on overflow. */
+int psr_strip_bytes(const struct psr_network *network, uint32_t width, bool alpha, size_t *bytes);
+
+/* Makes sure that the strip has that much memory. Returns -1 when there is none. */
+int psr_strip_reserve(struct psr_strip *strip, struct psr_mem *mem, size_t bytes);
+
+/* Starts on a part of a picture; `picture` must live until the strip is done. The strip must have
+ * the memory for x1 - x0 columns. */
+void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
+                     const struct psr_picture *picture, uint32_t x0, uint32_t x1, uint32_t y0,
+                     uint32_t y1);
+
+/* Time at which everything is out: psr_strip_advance() to it ends the strip. */
+int64_t psr_strip_end(const struct psr_strip *strip, const struct psr_network *network);
+
+/* Takes input rows up to `time` (those that the picture has) and writes every output row that
+ * becomes ready. `in` must hold the input rows from the strip's time on, `out` the output rows that
+ * come out. Stops early when *cancel becomes true. */
+void psr_strip_advance(struct psr_strip *strip, const struct psr_network *network, int64_t time,
+                       const struct psr_rows *in, const struct psr_rows *out,
+                       const atomic_bool *cancel);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every kernel set gives PyTorch's numbers: test_golden MODEL FOLDER, where MODEL is the default
+ * model's file and FOLDER holds the cases made by training/make_golden.py.
+ */
+#include <dirent.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "pipersr.h"
+
+/* fp32 sums of up to 1152 products, 14 layers deep, in 0..1. */
+static const float tolerance = 1e-5f;
+
+static float *read_floats(const char *path, size_t *n)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return NULL;
+    fseek(file, 0, SEEK_END);
+    *n = (size_t)ftell(file) / sizeof(float);
+    rewind(file);
+    float *values = malloc(*n * sizeof *values);
+    if (fread(values, sizeof *values, *n, file) != *n)
+        *n = 0;
+    fclose(file);
+    return values;
+}
+
+static void run_case(const pipersr_model *model, pipersr_isa isa, const char *name,
+                     const float *values, size_t n)
+{
+    const uint32_t height = (uint32_t)values[0], width = (uint32_t)values[1];
+    const uint32_t scale = (uint32_t)values[2];
+    const size_t in_floats = (size_t)width * height * 3, out_floats = in_floats * scale * scale;
+    CHECK(n == 3 + in_floats + out_floats, "%s has the wrong size", name);
+    if (n != 3 + in_floats + out_floats)
+        return;
+
+    pipersr_options options = pipersr_options_default();
+    options.isa = isa;
+    options.threads = 2;
+    pipersr_upscaler *upscaler;
+    pipersr_error error;
+    pipersr_status status = pipersr_upscaler_create(model, &options, &upscaler, &error);
+    CHECK(status == PIPERSR_OK, "%s", error.message);
+    if (status)
+        return;
+    float *result = malloc(out_floats * sizeof *result);
+    const ptrdiff_t row = (ptrdiff_t)(width * 3 * sizeof(float));
+    pipersr_frame in = {(void *)(values + 3), row, width, height, PIPERSR_RGBF32};
+    pipersr_frame out = {result, row * scale, width * scale, height * scale, PIPERSR_RGBF32};
+    status = pipersr_upscale(upscaler, &in, &out);
+    CHECK(status == PIPERSR_OK, "%s", pipersr_upscaler_message(upscaler));
+
+    float worst = 0;
+    size_t unclamped = 0;
+    for (size_t i = 0; i < out_floats; i++) {
+        const float expected = values[3 + in_floats + i], difference = fabsf(result[i] - expected);
+        if (!(difference <= worst))
+            worst = difference;
+        unclamped += expected > 0 && expected < 1;
+    }
+    CHECK(worst <= tolerance, "%s with %s: off by %g", name, pipersr_isa_name(isa), worst);
+    CHECK(unclamped * 10 >= out_floats, "%s says little: nearly all of it is clamped", name);
+    free(result);
+    pipersr_upscaler_free(upscaler);
+}
+
+static void run_file(const char *default_model, const char *folder, const char *name)
+{
+    char path[512], model_path[512];
+    pipersr_error error;
+    pipersr_model *model;
+
+    /* MODEL-HEIGHTxWIDTH.bin */
+    const char *end = strrchr(name, '-');
+    if (strncmp(name, "default-", 8) == 0)
+        snprintf(model_path, sizeof model_path, "%s", default_model);
+    else
+        snprintf(model_path, sizeof model_path, "%s/%.*s.safetensors", folder, (int)(end - name),
+                 name);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    size_t n = 0;
+    float *values = read_floats(path, &n);
+    CHECK(values && n > 3, "cannot read %s", path);
+    pipersr_status status = pipersr_model_load_file(model_path, &model, &error);
+    CHECK(status == PIPERSR_OK, "%s", error.message);
+    if (values && n > 3 && status == PIPERSR_OK) {
+        const pipersr_isa best = pipersr_cpu_describe(NULL, 0);
+        for (pipersr_isa isa = PIPERSR_ISA_C; isa <= best; isa++)
+            run_case(model, isa, name, values, n);
+    }
+    if (status == PIPERSR_OK)
+        pipersr_model_free(model);
+    free(values);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3)
+        return 2;
+    DIR *folder = opendir(argv[2]);
+    if (!folder)
+        return 2;
+    int cases = 0;
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        const char *dot = strrchr(entry->d_name, '.');
+        if (dot && strcmp(dot, ".bin") == 0) {
+            run_file(argv[1], argv[2], entry->d_name);
+            cases++;
+        }
+    }
+    closedir(folder);
+    CHECK(cases >= 10, "only %d golden cases were found", cases);
+    return check_result();
+}
