@@ -1,0 +1,104 @@
+"""The network in PyTorch, and its safetensors file.
+
+The graph (see docs/model-format.md): head, `blocks` residual blocks of conv-SiLU-conv, the long
+skip from the head, tail, pixel shuffle.
+"""
+
+import json
+import struct
+
+import numpy
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self, channels, batch_norm):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.bn1 = nn.BatchNorm2d(channels) if batch_norm else nn.Identity()
+        self.bn2 = nn.BatchNorm2d(channels) if batch_norm else nn.Identity()
+
+    def forward(self, h):
+        return h + self.bn2(self.conv2(nn.functional.silu(self.bn1(self.conv1(h)))))
+
+
+class PiperSR(nn.Module):
+    """N x 3 x H x W in 0..1 -> N x 3 x (scale H) x (scale W), not clamped."""
+
+    def __init__(self, channels=64, blocks=6, scale=2, batch_norm=False):
+        super().__init__()
+        self.channels, self.blocks, self.scale, self.batch_norm = channels, blocks, scale, batch_norm
+        self.head = nn.Conv2d(3, channels, 3, padding=1)
+        self.body = nn.Sequential(*(Block(channels, batch_norm) for _ in range(blocks)))
+        self.tail = nn.Conv2d(channels, 3 * scale * scale, 3, padding=1)
+
+    def forward(self, x):
+        h0 = self.head(x)
+        return nn.functional.pixel_shuffle(self.tail(self.body(h0) + h0), self.scale)
+
+
+_DTYPES = {"F32": numpy.float32, "F16": numpy.float16}
+
+
+def save(model, path, dtype="F16", **metadata):
+    """Writes a model file; `metadata` adds to what describes the graph (name, licence, training)."""
+    tensors = {k: v.detach().cpu().float().numpy() for k, v in model.state_dict().items()}
+    tensors = {k: v for k, v in sorted(tensors.items()) if not k.endswith("num_batches_tracked")}
+    header = {
+        "__metadata__": {
+            "architecture": "pipersr",
+            "version": "1",
+            "channels": str(model.channels),
+            "blocks": str(model.blocks),
+            "scale": str(model.scale),
+            "activation": "silu",
+            "long_skip": "true",
+            "colour_order": "RGB",
+            "value_range": "0..1",
+            **({"batch_norm_eps": repr(model.body[0].bn1.eps)} if model.batch_norm else {}),
+            **metadata,
+        }
+    }
+    payload = b""
+    for name, values in tensors.items():
+        if dtype == "BF16":
+            # Round to nearest even on the upper half of the fp32 bits.
+            bits = values.astype("<f4").view("<u4").astype(numpy.uint64)
+            data = ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2").tobytes()
+        else:
+            data = values.astype(_DTYPES[dtype]).tobytes()
+        header[name] = {
+            "dtype": dtype,
+            "shape": list(values.shape),
+            "data_offsets": [len(payload), len(payload) + len(data)],
+        }
+        payload += data
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + payload)
+
+
+def load(path):
+    """Reads a model file back into a PiperSR in fp32."""
+    with open(path, "rb") as file:
+        data = file.read()
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + size])
+    about = header.pop("__metadata__")
+    model = PiperSR(
+        int(about["channels"]), int(about["blocks"]), int(about["scale"]), "body.0.bn1.weight" in header
+    )
+    state = {}
+    for name, entry in header.items():
+        begin, end = (8 + size + offset for offset in entry["data_offsets"])
+        if entry["dtype"] == "BF16":
+            bits = numpy.frombuffer(data[begin:end], "<u2").astype("<u4") << 16
+            values = bits.view("<f4")
+        else:
+            values = numpy.frombuffer(data[begin:end], _DTYPES[entry["dtype"]]).astype("f4")
+        state[name] = torch.from_numpy(values.reshape(entry["shape"]).copy())
+    model.load_state_dict(state, strict=False)
+    return model.eval()
