@@ -101,18 +101,27 @@ static pipersr_status check_options(const pipersr_options *options, pipersr_erro
 static pipersr_status select_kernels(pipersr_precision precision, pipersr_isa isa,
                                      const struct psr_kernels **kernels, pipersr_error *error)
 {
+    const uint32_t features = psr_cpu_features();
     if (precision == PIPERSR_PRECISION_AUTO)
         precision = PIPERSR_PRECISION_FP32;
-    *kernels = psr_kernels_select(precision, isa, psr_cpu_features());
-    if (*kernels)
-        return PIPERSR_OK;
     if (!psr_kernels_select(precision, PIPERSR_ISA_AUTO, UINT32_MAX))
         return psr_fail(error, PIPERSR_ERROR_UNSUPPORTED,
-                        "precision %s is not in this version; fp32 is",
+                        "precision %s is not in this version; fp32 and bf16 are",
                         pipersr_precision_name(precision));
-    return psr_fail(error, PIPERSR_ERROR_UNSUPPORTED,
-                    "this machine cannot run instruction set %s with precision %s",
-                    pipersr_isa_name(isa), pipersr_precision_name(precision));
+
+    *kernels = psr_kernels_select(precision, isa, features);
+    /* Narrow numbers are asked for to be faster. Falling back to plain C where fp32 has vector
+     * kernels would be ten times slower instead: C has to be asked for. */
+    if (*kernels && isa == PIPERSR_ISA_AUTO && (*kernels)->isa == PIPERSR_ISA_C &&
+        psr_kernels_select(PIPERSR_PRECISION_FP32, isa, features)->isa != PIPERSR_ISA_C)
+        return psr_fail(error, PIPERSR_ERROR_UNSUPPORTED,
+                        "this machine has no instructions for precision %s; use fp32",
+                        pipersr_precision_name(precision));
+    if (!*kernels)
+        return psr_fail(error, PIPERSR_ERROR_UNSUPPORTED,
+                        "this machine cannot run instruction set %s with precision %s",
+                        pipersr_isa_name(isa), pipersr_precision_name(precision));
+    return PIPERSR_OK;
 }
 
 /* ------------------------------------------------------------------------------ the upscaler -- */

@@ -5,6 +5,12 @@
 
 /* ------------------------------------------------------------------------------- the network -- */
 
+static const struct psr_kernels *layer_kernels(const struct psr_network *network, uint32_t layer)
+{
+    const struct psr_kernels *kernels = network->kernels;
+    return layer == 0 && kernels->head ? kernels->head : kernels;
+}
+
 pipersr_status psr_network_init(struct psr_network *network, const pipersr_model *model,
                                 const struct psr_kernels *kernels, struct psr_mem *mem)
 {
@@ -18,12 +24,13 @@ pipersr_status psr_network_init(struct psr_network *network, const pipersr_model
 
     for (uint32_t i = 0; i < model->n_layers; i++) {
         const struct psr_layer *layer = &model->layers[i];
-        network->packed[i] = psr_mem_alloc(mem, kernels->packed_bytes(layer->c_in, layer->c_out));
+        const struct psr_kernels *set = layer_kernels(network, i);
+        network->packed[i] = psr_mem_alloc(mem, set->packed_bytes(layer->c_in, layer->c_out));
         if (!network->packed[i]) {
             psr_network_free(network, mem);
             return PIPERSR_ERROR_MEMORY;
         }
-        kernels->pack(layer->weight, layer->bias, layer->c_in, layer->c_out, network->packed[i]);
+        set->pack(layer->weight, layer->bias, layer->c_in, layer->c_out, network->packed[i]);
     }
     return PIPERSR_OK;
 }
@@ -38,21 +45,21 @@ void psr_network_free(struct psr_network *network, struct psr_mem *mem)
 
 /* ---------------------------------------------------------------------------- the memory map -- */
 
-/* Takes `floats` off the block at *used; with memory NULL it only counts. */
-static float *carve(void *memory, size_t *used, size_t floats)
+/* Takes `bytes` off the block at *used; with memory NULL it only counts. */
+static void *carve(void *memory, size_t *used, size_t bytes)
 {
-    const size_t unit = PSR_MEM_ALIGNMENT / sizeof(float);
-    float *block = memory ? (float *)memory + *used : NULL;
-    *used += (floats + unit - 1) / unit * unit;
+    void *block = memory ? (unsigned char *)memory + *used : NULL;
+    *used += (bytes + PSR_MEM_ALIGNMENT - 1) / PSR_MEM_ALIGNMENT * PSR_MEM_ALIGNMENT;
     return block;
 }
 
 static void carve_ring(struct psr_ring *ring, void *memory, size_t *used, uint32_t depth,
-                       size_t row_floats)
+                       size_t row_elements, size_t element_bytes)
 {
     ring->depth = depth;
-    ring->row_floats = row_floats;
-    ring->rows = carve(memory, used, depth * row_floats);
+    ring->element_bytes = element_bytes;
+    ring->row_bytes = row_elements * element_bytes;
+    ring->rows = carve(memory, used, depth * ring->row_bytes);
 }
 
 /* How deep each ring must be. When the newest input row is t, layer l makes row t - 1 - l and reads
@@ -61,27 +68,37 @@ static void carve_ring(struct psr_ring *ring, void *memory, size_t *used, uint32
  *     adds them as the long skip: n - 1 rows;
  *   - the trunk is updated in place, block after block. Its rows appear with layer 2 and are last
  *     read by the tail, layer n - 1, one row above its own: again n - 1 rows;
- *   - the row between a block's convolutions is read by the next layer only: 3 rows. */
+ *   - the row between a block's convolutions is read by the next layer only: 3 rows; so is the
+ *     head in its narrow form. */
 static size_t lay_out(struct psr_strip *strip, const struct psr_network *network, uint32_t width,
                       bool alpha, void *memory)
 {
     const uint32_t n = network->n_layers, px = width + 2 * network->radius + 2;
-    const size_t row = (size_t)px * network->channels;
+    const size_t row = (size_t)px * network->channels, narrow = network->kernels->narrow_bytes;
     size_t used = 0;
 
     strip->row_px = px;
-    carve_ring(&strip->input, memory, &used, 3, (size_t)px * PSR_RGB_FLOATS);
-    carve_ring(&strip->head, memory, &used, n - 1, row);
-    carve_ring(&strip->trunk, memory, &used, n - 1, row);
+    carve_ring(&strip->input, memory, &used, 3, (size_t)px * PSR_RGB_FLOATS, sizeof(float));
+    carve_ring(&strip->head, memory, &used, n - 1, row, sizeof(float));
+    carve_ring(&strip->trunk, memory, &used, n - 1, row, sizeof(float));
+    if (network->kernels->narrow) {
+        carve_ring(&strip->head_narrow, memory, &used, 3, row, narrow);
+        carve_ring(&strip->trunk_narrow, memory, &used, n - 1, row, narrow);
+    } else {
+        strip->head_narrow = strip->head;
+        strip->trunk_narrow = strip->trunk;
+    }
     for (uint32_t block = 0; block < (n - 2) / 2; block++)
-        carve_ring(&strip->middle[block], memory, &used, 3, row);
+        carve_ring(&strip->middle[block], memory, &used, 3, row, narrow);
     /* An alpha row waits until the colours of its pixels come out, with two rows of surround. */
-    carve_ring(&strip->alpha, memory, &used, alpha ? network->radius + 4 : 0, px);
-    strip->zero_row = carve(memory, &used, row);
-    strip->tail_row = carve(memory, &used, (size_t)width * network->c_tail);
-    strip->rgb_row = carve(memory, &used, (size_t)width * network->scale * PSR_RGB_FLOATS);
-    strip->alpha_row = carve(memory, &used, alpha ? (size_t)width * network->scale + px : 0);
-    return used * sizeof(float);
+    carve_ring(&strip->alpha, memory, &used, alpha ? network->radius + 4 : 0, px, sizeof(float));
+    strip->zero_row = carve(memory, &used, row * sizeof(float));
+    strip->tail_row = carve(memory, &used, (size_t)width * network->c_tail * sizeof(float));
+    strip->rgb_row =
+        carve(memory, &used, (size_t)width * network->scale * PSR_RGB_FLOATS * sizeof(float));
+    strip->alpha_row =
+        carve(memory, &used, alpha ? ((size_t)width * network->scale + px) * sizeof(float) : 0);
+    return used;
 }
 
 int psr_strip_bytes(const struct psr_network *network, uint32_t width, bool alpha, size_t *bytes)
@@ -125,21 +142,23 @@ static size_t column(const struct psr_strip *strip, const struct psr_network *ne
     return (size_t)(x - strip->x0 + network->radius + 1);
 }
 
-static float *ring_row(const struct psr_ring *ring, int64_t y)
+/* Element 0 of the pixel in column index `i` of row y. */
+static void *ring_pixel(const struct psr_ring *ring, int64_t y, size_t i, size_t px_elements)
 {
-    return ring->rows + (size_t)(y % ring->depth) * ring->row_floats;
+    return ring->rows + (size_t)(y % ring->depth) * ring->row_bytes +
+           i * px_elements * ring->element_bytes;
 }
 
 /* The columns left and right of the picture are zero in every row that is read by a convolution;
  * the ring may hold another strip's numbers there. */
 static void zero_outside(const struct psr_strip *strip, const struct psr_network *network,
-                         float *row, uint32_t px_floats)
+                         const struct psr_ring *ring, int64_t y, size_t px_elements)
 {
     const size_t left = column(strip, network, at_least(strip->x0 - network->radius, 0)) - 1;
     const size_t right =
         column(strip, network, at_most(strip->x1 + network->radius, strip->picture->width));
-    memset(row + left * px_floats, 0, px_floats * sizeof *row);
-    memset(row + right * px_floats, 0, px_floats * sizeof *row);
+    memset(ring_pixel(ring, y, left, px_elements), 0, px_elements * ring->element_bytes);
+    memset(ring_pixel(ring, y, right, px_elements), 0, px_elements * ring->element_bytes);
 }
 
 void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
@@ -167,12 +186,56 @@ static void take_input_row(struct psr_strip *strip, const struct psr_network *ne
     const int64_t from = at_least(strip->x0 - network->radius, 0);
     const int64_t to = at_most(strip->x1 + network->radius, strip->picture->width);
     const size_t first = column(strip, network, from);
-    float *row = ring_row(&strip->input, y);
-    float *alpha = strip->alpha.depth ? ring_row(&strip->alpha, y) + first : NULL;
+    float *alpha = strip->alpha.depth ? ring_pixel(&strip->alpha, y, first, 1) : NULL;
 
     psr_row_read(in->data + (y - in->first_row) * in->stride_bytes, &strip->picture->format,
-                 (size_t)from, (size_t)(to - from), row + first * PSR_RGB_FLOATS, alpha);
-    zero_outside(strip, network, row, PSR_RGB_FLOATS);
+                 (size_t)from, (size_t)(to - from),
+                 ring_pixel(&strip->input, y, first, PSR_RGB_FLOATS), alpha);
+    zero_outside(strip, network, &strip->input, y, PSR_RGB_FLOATS);
+}
+
+/* What a layer reads and writes. */
+struct layer_plan {
+    const struct psr_ring *source;
+    size_t source_px;                   /* elements of a pixel there */
+    const struct psr_ring *target;      /* NULL: the tail's own row */
+    const struct psr_ring *narrow_copy; /* where the next convolution reads it, or NULL */
+    const struct psr_ring *residual, *residual2;
+    enum psr_activation activation;
+};
+
+static struct layer_plan plan_layer(const struct psr_strip *strip,
+                                    const struct psr_network *network, uint32_t index)
+{
+    const uint32_t n = network->n_layers;
+    const bool narrow = network->kernels->narrow != NULL;
+    struct layer_plan plan = {.source_px = network->channels, .activation = PSR_LINEAR};
+
+    if (index == 0) {
+        plan.source = &strip->input;
+        plan.source_px = PSR_RGB_FLOATS;
+        plan.target = &strip->head;
+        plan.narrow_copy = narrow ? &strip->head_narrow : NULL;
+        return plan;
+    }
+    if (index == n - 1) {
+        plan.source = &strip->trunk_narrow;
+        return plan;
+    }
+    /* The first block reads the head's rows, the later ones the trunk that it starts. */
+    const uint32_t block = (index - 1) / 2;
+    if (index % 2) {
+        plan.source = block == 0 ? &strip->head_narrow : &strip->trunk_narrow;
+        plan.target = &strip->middle[block];
+        plan.activation = PSR_SILU;
+        return plan;
+    }
+    plan.source = &strip->middle[block];
+    plan.target = &strip->trunk;
+    plan.narrow_copy = narrow ? &strip->trunk_narrow : NULL;
+    plan.residual = block == 0 ? &strip->head : &strip->trunk;
+    plan.residual2 = index == n - 2 ? &strip->head : NULL; /* the long skip */
+    return plan;
 }
 
 /* Row y of layer `index`. Returns false where the strip does not need it. */
@@ -180,58 +243,48 @@ static bool make_layer_row(struct psr_strip *strip, const struct psr_network *ne
                            uint32_t index, int64_t y)
 {
     const struct psr_picture *picture = strip->picture;
-    const uint32_t n = network->n_layers, channels = network->channels;
+    const uint32_t channels = network->channels;
     /* How far beyond the strip the layers after this one still look. */
-    const int64_t margin = n - 1 - index;
+    const int64_t margin = network->n_layers - 1 - index;
     if (y < at_least(strip->y0 - margin, 0) || y >= at_most(strip->y1 + margin, picture->height))
         return false;
     const int64_t from = at_least(strip->x0 - margin, 0);
     const int64_t to = at_most(strip->x1 + margin, picture->width);
-
-    const bool head = index == 0, tail = index == n - 1;
-    const uint32_t block = head || tail ? 0 : (index - 1) / 2;
-    const bool second = !head && !tail && index % 2 == 0;
-
-    /* The first block reads the head's rows, the later ones the trunk that it starts. */
-    const struct psr_ring *trunk_in = block == 0 && !tail ? &strip->head : &strip->trunk;
-    const struct psr_ring *source = head     ? &strip->input
-                                    : second ? &strip->middle[block]
-                                             : trunk_in;
-    const size_t in_px = head ? PSR_RGB_FLOATS : channels;
     const size_t first = column(strip, network, from);
 
+    const struct layer_plan plan = plan_layer(strip, network, index);
     struct psr_conv conv = {
-        .in_px = in_px,
+        .in_px = plan.source_px,
         .packed = network->packed[index],
-        .c_in = head ? 3 : channels,
-        .c_out = tail ? network->c_tail : psr_padded_channels(channels),
+        .c_in = index == 0 ? 3 : channels,
+        .c_out = plan.target ? channels : network->c_tail,
         .n_px = (uint32_t)(to - from),
-        .activation = !head && !tail && !second ? PSR_SILU : PSR_LINEAR,
+        .activation = plan.activation,
+        .out = strip->tail_row,
     };
     for (int dy = 0; dy < 3; dy++) {
         const int64_t row = y - 1 + dy;
         const bool outside = row < 0 || row >= picture->height;
-        conv.in[dy] = (outside ? strip->zero_row : ring_row(source, row)) + (first - 1) * in_px;
+        conv.in[dy] =
+            outside ? strip->zero_row : ring_pixel(plan.source, row, first - 1, plan.source_px);
     }
+    if (plan.target) {
+        conv.out = ring_pixel(plan.target, y, first, channels);
+        conv.narrow_out = plan.target->element_bytes != sizeof(float);
+    }
+    if (plan.residual)
+        conv.residual = ring_pixel(plan.residual, y, first, channels);
+    if (plan.residual2)
+        conv.residual2 = ring_pixel(plan.residual2, y, first, channels);
+    conv.out_px = conv.c_out;
+    layer_kernels(network, index)->conv(&conv);
 
-    if (tail) {
-        conv.out = strip->tail_row;
-        conv.out_px = network->c_tail;
-        network->kernels->conv(&conv);
-        return true;
-    }
-    const struct psr_ring *target = head     ? &strip->head
-                                    : second ? &strip->trunk
-                                             : &strip->middle[block];
-    float *row = ring_row(target, y);
-    conv.out = row + first * channels;
-    conv.out_px = channels;
-    if (second)
-        conv.residual = ring_row(trunk_in, y) + first * channels;
-    if (index == n - 2)
-        conv.residual2 = ring_row(&strip->head, y) + first * channels;
-    network->kernels->conv(&conv);
-    zero_outside(strip, network, row, channels);
+    const struct psr_ring *read_next = plan.narrow_copy ? plan.narrow_copy : plan.target;
+    if (plan.narrow_copy)
+        network->kernels->narrow(conv.out, (size_t)conv.n_px * channels,
+                                 ring_pixel(plan.narrow_copy, y, first, channels));
+    if (read_next)
+        zero_outside(strip, network, read_next, y, channels);
     return true;
 }
 
@@ -247,7 +300,7 @@ static void mix_alpha_rows(struct psr_strip *strip, const struct psr_network *ne
     const float *rows[4];
     for (int tap = 0; tap < 4; tap++) {
         const int64_t row = at_most(at_least(base - 1 + tap, 0), strip->picture->height - 1);
-        rows[tap] = ring_row(&strip->alpha, row);
+        rows[tap] = ring_pixel(&strip->alpha, row, 0, 1);
     }
     for (int64_t x = strip->x0 - 2; x < strip->x1 + 2; x++) {
         const int64_t inside = at_most(at_least(x, 0), strip->picture->width - 1);

@@ -21,7 +21,7 @@
 
 /* A model packed for one kernel set. Constant once made; shared by all strips. */
 struct psr_network {
-    const struct psr_kernels *kernels;
+    const struct psr_kernels *kernels; /* the head has kernels->head, where there is one */
     void *packed[PSR_MAX_LAYERS];
     uint32_t n_layers;
     uint32_t channels;
@@ -48,8 +48,8 @@ struct psr_rows {
 };
 
 struct psr_ring {
-    float *rows;
-    size_t row_floats;
+    unsigned char *rows;
+    size_t row_bytes, element_bytes;
     uint32_t depth;
 };
 
@@ -58,8 +58,12 @@ struct psr_strip {
     size_t memory_bytes;
 
     uint32_t row_px; /* pixels of a ring's row: strip, radius and one of padding on each side */
-    struct psr_ring input, alpha, head, trunk, middle[PSR_MAX_BLOCKS];
-    float *zero_row, *tail_row, *rgb_row, *alpha_row;
+    struct psr_ring input, alpha, middle[PSR_MAX_BLOCKS];
+    /* Head and trunk in float, to be added to; and as the next convolution reads them, which in
+     * fp32 is the same ring. */
+    struct psr_ring head, trunk, head_narrow, trunk_narrow;
+    void *zero_row;
+    float *tail_row, *rgb_row, *alpha_row;
 
     const struct psr_picture *picture;
     int64_t x0, x1, y0, y1;

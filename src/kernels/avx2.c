@@ -55,7 +55,7 @@ tile(const struct psr_conv *c, const float *packed, uint32_t x, uint32_t first, 
 
     for (int dy = 0; dy < 3; dy++) {
         for (int dx = 0; dx < 3; dx++) {
-            const float *in = c->in[dy] + (x + (size_t)dx) * c->in_px;
+            const float *in = (const float *)c->in[dy] + (x + (size_t)dx) * c->in_px;
             for (uint32_t i = 0; i < c->c_in; i++, in++, weight += GROUP) {
                 const __m256 w0 = _mm256_loadu_ps(weight), w1 = _mm256_loadu_ps(weight + LANES);
 #pragma GCC unroll 6
@@ -80,7 +80,7 @@ tile(const struct psr_conv *c, const float *packed, uint32_t x, uint32_t first, 
                 value = _mm256_add_ps(value, _mm256_loadu_ps(c->residual + at));
             if (c->residual2)
                 value = _mm256_add_ps(value, _mm256_loadu_ps(c->residual2 + at));
-            _mm256_storeu_ps(c->out + at, value);
+            _mm256_storeu_ps((float *)c->out + at, value);
         }
     }
 }
@@ -154,6 +154,7 @@ const struct psr_kernels psr_kernels_avx2_fp32 = {
     .isa = PIPERSR_ISA_AVX2,
     .precision = PIPERSR_PRECISION_FP32,
     .cpu_features = PSR_CPU_AVX2,
+    .narrow_bytes = sizeof(float),
     .packed_bytes = psr_packed_bytes_fp32,
     .pack = pack,
     .conv = conv_row,

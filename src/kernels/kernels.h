@@ -9,8 +9,10 @@
 #ifndef PSR_KERNELS_H
 #define PSR_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "pipersr.h"
 
@@ -21,18 +23,21 @@ enum psr_activation { PSR_LINEAR, PSR_SILU };
  *     sum     = bias[o] + sum over dy, dx, i of in[dy][x + dx][i] * weight[o][i][dy][dx]
  *     out[x][o] = activation(sum) + residual[x][o] + residual2[x][o]
  *
- * Sums are accumulated in this one order for every output: bias, then dy, dx, i rising. So an
- * output's bits depend on its inputs only, not on where in a row or tile it lies.
+ * Sums are accumulated in this one order for every output: bias, then dy, dx, i rising (in pairs of
+ * i where an instruction adds two products at once). So an output's bits depend on its inputs only,
+ * not on where in a row or tile it lies.
  * A pixel's channels lie together; `*_px` is the distance from a pixel to the next, in elements.
- * All pointers are to elements of the entry's precision (fp32: float), aligned to 4 bytes.
+ * Inputs are of the entry's narrow type (fp32: float, bf16: the upper half of one), sums, residuals
+ * and the trunk are float.
  */
 struct psr_conv {
-    const float *in[3]; /* rows y-1, y, y+1, each at the pixel left of the first output pixel */
+    const void *in[3]; /* rows y-1, y, y+1, each at the pixel left of the first output pixel */
     size_t in_px;
     const void *packed;     /* weights and bias, by the same entry's pack() */
     const float *residual;  /* NULL, or a row to add, laid out as `out`; may be `out` itself */
     const float *residual2; /* NULL, or another, added after it */
-    float *out;
+    void *out;              /* float, or of the narrow type if narrow_out */
+    bool narrow_out;
     size_t out_px;
     uint32_t c_in;
     uint32_t c_out; /* a multiple of PSR_CHANNEL_GROUP: those that pad it have zero weights */
@@ -52,6 +57,12 @@ struct psr_kernels {
     pipersr_isa isa;
     pipersr_precision precision;
     uint32_t cpu_features; /* PSR_CPU_* that must all be there */
+
+    uint32_t narrow_bytes; /* of an element that a convolution reads: 4, 2 or 1 */
+    /* Converts `n` floats (a multiple of 16) to the narrow type. NULL where that is float. */
+    void (*narrow)(const float *from, size_t n, void *to);
+    /* The entry for the head, whose inputs are pixels and stay float. NULL: this one. */
+    const struct psr_kernels *head;
 
     /* Bytes of a packed layer; any alignment unit of it is 64 bytes. */
     size_t (*packed_bytes)(uint32_t c_in, uint32_t c_out);
@@ -77,6 +88,8 @@ const struct psr_kernels *const *psr_kernels_all(void);
 extern const struct psr_kernels psr_kernels_c_fp32;
 extern const struct psr_kernels psr_kernels_avx2_fp32;
 extern const struct psr_kernels psr_kernels_avx512_fp32;
+extern const struct psr_kernels psr_kernels_c_bf16;
+extern const struct psr_kernels psr_kernels_avx512_bf16;
 
 /* The fp32 packing that the entries share, parametrised by the tile's width in output channels:
  * channels are cut into groups of `group`, the last one may be a narrower multiple of
@@ -84,6 +97,28 @@ extern const struct psr_kernels psr_kernels_avx512_fp32;
 size_t psr_packed_bytes_fp32(uint32_t c_in, uint32_t c_out);
 void psr_pack_fp32(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
                    uint32_t group, void *packed);
+
+/* The same for bf16: a group is its biases in float, then its weights, rounded to nearest even, as
+ * [dy][dx][c_in / 2][group][2]. c_in must be even. */
+size_t psr_packed_bytes_bf16(uint32_t c_in, uint32_t c_out);
+void psr_pack_bf16(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
+                   uint32_t group, void *packed);
+
+/* The upper half of a finite float, rounded to nearest even, and back. */
+static inline uint16_t psr_bf16_of_float(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static inline float psr_float_of_bf16(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
 
 /* 2^f on [-0.5, 0.5] by a polynomial, relative error below 2e-7 with its rounding: a least-squares
  * fit on Chebyshev nodes, reweighted towards the largest relative error until it was level, c0 held

@@ -4,9 +4,11 @@
 /* Worst first: a later entry that the CPU can run takes the place of an earlier one. */
 static const struct psr_kernels *const entries[] = {
     &psr_kernels_c_fp32,
+    &psr_kernels_c_bf16,
 #if defined(PIPERSR_HAVE_X86)
     &psr_kernels_avx2_fp32,
     &psr_kernels_avx512_fp32,
+    &psr_kernels_avx512_bf16,
 #endif
     NULL,
 };

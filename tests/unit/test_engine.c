@@ -21,9 +21,12 @@ static const pipersr_format formats[] = {
     PIPERSR_GRAYF32, PIPERSR_GRAYAF32, PIPERSR_RGBF32, PIPERSR_RGBAF32,
 };
 
+static pipersr_precision precision = PIPERSR_PRECISION_FP32;
+
 static pipersr_upscaler *create(uint32_t threads, uint32_t strip, uint32_t band)
 {
     pipersr_options options = pipersr_options_default();
+    options.precision = precision;
     options.threads = threads;
     options.strip_width_px = strip;
     options.band_height_px = band;
@@ -423,10 +426,10 @@ static void test_bad_arguments(void)
     CHECK(pipersr_upscaler_create(NULL, NULL, &none, &error) == PIPERSR_ERROR_ARGUMENT, "no model");
 
     pipersr_isa isa;
-    pipersr_precision precision;
+    pipersr_precision parsed;
     CHECK(pipersr_isa_parse("avx512", &isa) == PIPERSR_OK && isa == PIPERSR_ISA_AVX512, "parse");
     CHECK(pipersr_isa_parse("mmx", &isa) == PIPERSR_ERROR_ARGUMENT, "parse mmx");
-    CHECK(pipersr_precision_parse("fp32", &precision) == PIPERSR_OK, "parse fp32");
+    CHECK(pipersr_precision_parse("fp32", &parsed) == PIPERSR_OK, "parse fp32");
     CHECK(!pipersr_isa_name((pipersr_isa)99) && !pipersr_precision_name((pipersr_precision)99),
           "names of nothing");
     double gflops = 0;
@@ -475,6 +478,9 @@ int main(void)
         return 1;
     }
     test_same_bytes();
+    precision = PIPERSR_PRECISION_BF16;
+    test_same_bytes();
+    precision = PIPERSR_PRECISION_FP32;
     test_vector_sets_agree();
     test_formats();
     test_alpha();

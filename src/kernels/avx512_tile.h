@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the AVX-512 kernels of all precisions share: the shape of their tiles, how a row is cut into
+ * tiles, and what follows a tile's sums.
+ */
+#ifndef PSR_AVX512_TILE_H
+#define PSR_AVX512_TILE_H
+
+#include <immintrin.h>
+
+#include "src/kernels/kernels.h"
+
+enum { LANES = 16, TILE_PX = 14, TILE_VECTORS = 2 };
+
+/* x / (1 + e^-x). e^-x = 2^n * 2^f with n whole and f in [-0.5, 0.5]. */
+static inline __m512 psr_avx512_silu(__m512 x)
+{
+    static const float c[] = PSR_EXP2_COEFFICIENTS;
+    const __m512 t =
+        _mm512_min_ps(_mm512_mul_ps(x, _mm512_set1_ps(-0x1.715476p+0f)), _mm512_set1_ps(126.0f));
+    const __m512 n = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const __m512 f = _mm512_sub_ps(t, n);
+    __m512 p = _mm512_set1_ps(c[6]);
+    for (int i = 5; i >= 0; i--)
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c[i]));
+    return _mm512_div_ps(x, _mm512_add_ps(_mm512_set1_ps(1.0f), _mm512_scalef_ps(p, n)));
+}
+
+/* Activation and residuals; `at` is the element's place in the output row. */
+static inline __m512 psr_avx512_finish(const struct psr_conv *c, __m512 sum, size_t at)
+{
+    if (c->activation == PSR_SILU)
+        sum = psr_avx512_silu(sum);
+    if (c->residual)
+        sum = _mm512_add_ps(sum, _mm512_loadu_ps(c->residual + at));
+    if (c->residual2)
+        sum = _mm512_add_ps(sum, _mm512_loadu_ps(c->residual2 + at));
+    return sum;
+}
+
+/* Calls TILE(c, packed group, first pixel, first channel, n, v) for every tile of a row, n and v as
+ * constants. CHANNEL_BYTES: packed bytes of one output channel.
+ * Pixels are dealt out in even shares: 30 are 10 + 10 + 10, not 14 + 14 + 2, as a narrow tile waits
+ * for its own sums. */
+#define PSR_AVX512_CONV_ROW(c, TILE, CHANNEL_BYTES)                                                \
+    const uint32_t tiles = ((c)->n_px + TILE_PX - 1) / TILE_PX;                                    \
+    const unsigned char *group = (c)->packed;                                                      \
+    for (uint32_t first = 0, vectors; first < (c)->c_out; first += vectors * LANES) {              \
+        vectors = (c)->c_out - first >= TILE_VECTORS * LANES ? TILE_VECTORS : 1;                   \
+        for (uint32_t t = 0; t < tiles; t++) {                                                     \
+            const uint32_t x = (uint32_t)((uint64_t)(c)->n_px * t / tiles);                        \
+            const uint32_t n = (uint32_t)((uint64_t)(c)->n_px * (t + 1) / tiles) - x;              \
+            switch (n + (vectors - 1) * TILE_PX) {                                                 \
+                PSR_AVX512_CASES(c, TILE, 1)                                                       \
+                PSR_AVX512_CASES(c, TILE, 2)                                                       \
+            }                                                                                      \
+        }                                                                                          \
+        group += vectors * LANES * (CHANNEL_BYTES);                                                \
+    }
+
+#define PSR_AVX512_CASE(c, TILE, N, V)                                                             \
+    case N + (V - 1) * TILE_PX:                                                                    \
+        TILE(c, group, x, first, N, V);                                                            \
+        break;
+
+#define PSR_AVX512_CASES(c, TILE, V)                                                               \
+    PSR_AVX512_CASE(c, TILE, 1, V)                                                                 \
+    PSR_AVX512_CASE(c, TILE, 2, V)                                                                 \
+    PSR_AVX512_CASE(c, TILE, 3, V)                                                                 \
+    PSR_AVX512_CASE(c, TILE, 4, V)                                                                 \
+    PSR_AVX512_CASE(c, TILE, 5, V)                                                                 \
+    PSR_AVX512_CASE(c, TILE, 6, V)                                                                 \
+    PSR_AVX512_CASE(c, TILE, 7, V)                                                                 \
+    PSR_AVX512_CASE(c, TILE, 8, V)                                                                 \
+    PSR_AVX512_CASE(c, TILE, 9, V)                                                                 \
+    PSR_AVX512_CASE(c, TILE, 10, V)                                                                \
+    PSR_AVX512_CASE(c, TILE, 11, V)                                                                \
+    PSR_AVX512_CASE(c, TILE, 12, V)                                                                \
+    PSR_AVX512_CASE(c, TILE, 13, V)                                                                \
+    PSR_AVX512_CASE(c, TILE, 14, V)
+
+#endif
