@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An output file that appears whole or not at all: written under a temporary name beside its
+ * target (same extension, so that writers which look at it agree) and renamed at the end.
+ */
+#ifndef MEDIA_OUTPUT_H
+#define MEDIA_OUTPUT_H
+
+#include "media/job.h"
+
+struct media_output {
+    char *target_path;
+    char *temporary_path; /* pass this to the writer */
+    bool overwrite;
+};
+
+/* Refuses a target that exists unless `overwrite`, one that is a directory, and one whose folder
+ * cannot be written. Creates the temporary file, empty, with the mode a new file would get. It is
+ * remembered for media_output_unlink_all() until commit or abort. */
+enum media_status media_output_begin(struct media_output *output, const char *target_path,
+                                     bool overwrite, struct media_error *error);
+
+/* fsync, then rename over the target (without `overwrite`: fails if the target has appeared
+ * meanwhile). Ends the output on success and on failure. */
+enum media_status media_output_commit(struct media_output *output, struct media_error *error);
+
+/* Removes the temporary file and ends the output. Harmless on a zeroed or ended one. */
+void media_output_abort(struct media_output *output);
+
+/* Removes every temporary file in progress. Async-signal-safe: for a handler that ends the process
+ * without waiting. */
+void media_output_unlink_all(void);
+
+#endif
