@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Videos through FFmpeg's libraries: every packet that is not the picture goes straight through,
+ * the picture through decode | network | encode on bounded queues.
+ */
+#ifndef MEDIA_VIDEO_H
+#define MEDIA_VIDEO_H
+
+#include "media/job.h"
+
+struct media_video_options {
+    const char
+        *codec; /* "h264" (default), "hevc", "av1", "vp9", "ffv1"; or an encoder's own name */
+    int crf;    /* quality of the encoder, -1: default (18 for H.264) */
+    const char *preset; /* encoder preset, NULL: default ("medium") */
+    const char
+        *container; /* muxer name, NULL: from the target's extension; "yuv4mpegpipe" for y4m */
+    bool strip;     /* drop global and stream metadata (never timestamps or colour) */
+    unsigned encoder_threads; /* 0: default */
+};
+
+/* What the job did, for the summary line and for --json. */
+struct media_video_result {
+    uint64_t frames_in, frames_out;
+    uint32_t width_px, height_px; /* of the output */
+    unsigned streams_copied;      /* audio, subtitles, ... */
+    unsigned streams_dropped;     /* each was named through job->on_note */
+};
+
+/* One line with the versions of FFmpeg's libraries. Malloc'd. */
+char *media_video_describe(void);
+
+/* Can this target name (or muxer name) be written here? */
+bool media_video_can_write(const char *path_or_muxer);
+
+/* Upscales the video at `input_path` ("-": standard input) into `output_path` ("-": standard
+ * output; otherwise a temporary file as made by media_output_begin()). `target_path` is the name
+ * to take the container from (NULL for stdout: y4m unless options->container says otherwise). */
+enum media_status media_video_upscale(const struct media_job *job, const char *input_path,
+                                      const char *output_path, const char *target_path,
+                                      const struct media_video_options *options,
+                                      struct media_video_result *result, struct media_error *error);
+
+#endif

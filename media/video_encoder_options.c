@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include "media/video_encoder_options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libavutil/opt.h>
+
+enum { N_PRESETS = 10 };
+
+static const char *const preset_names[N_PRESETS] = {"placebo",   "veryslow", "slower", "slow",
+                                                    "medium",    "fast",     "faster", "veryfast",
+                                                    "superfast", "ultrafast"};
+
+struct encoder {
+    const char *codec, *name;
+    int default_crf, max_crf;   /* max_crf -1: has no quality setting */
+    const char *speed_option;   /* NULL: none */
+    const int *speed_of_preset; /* NULL: takes the names themselves */
+    int max_speed;
+    const char *fixed_option, *fixed_value;
+};
+
+/* Numbers that stand for about the same choice between time and size in each encoder. */
+static const int svt_speeds[N_PRESETS] = {1, 3, 4, 5, 7, 8, 9, 10, 11, 12};
+static const int aom_speeds[N_PRESETS] = {0, 1, 2, 3, 4, 5, 6, 6, 6, 6};
+static const int vpx_speeds[N_PRESETS] = {0, 0, 1, 1, 2, 3, 4, 5, 5, 5};
+
+/* libx265 prints to standard error by itself unless told not to. */
+static const struct encoder encoders[] = {
+    {"h264", "libx264", 18, 51, "preset", NULL, 0, NULL, NULL},
+    {"hevc", "libx265", 20, 51, "preset", NULL, 0, "x265-params", "log-level=none"},
+    {"av1", "libsvtav1", 24, 63, "preset", svt_speeds, 13, NULL, NULL},
+    {"av1", "libaom-av1", 24, 63, "cpu-used", aom_speeds, 8, "row-mt", "1"},
+    {"vp9", "libvpx-vp9", 24, 63, "cpu-used", vpx_speeds, 8, "row-mt", "1"},
+    {"ffv1", "ffv1", -1, -1, NULL, NULL, 0, "level", "3"},
+};
+
+enum { N_ENCODERS = sizeof encoders / sizeof encoders[0] };
+
+bool media_encoder_is_codec_name(const char *codec)
+{
+    for (size_t i = 0; i < N_ENCODERS; i++) {
+        if (strcmp(encoders[i].codec, codec) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const AVCodec *media_encoder_candidate(const char *codec, unsigned n)
+{
+    for (size_t i = 0; i < N_ENCODERS; i++) {
+        if (strcmp(encoders[i].codec, codec) != 0) {
+            continue;
+        }
+        const AVCodec *found = avcodec_find_encoder_by_name(encoders[i].name);
+        if (found != NULL && n-- == 0) {
+            return found;
+        }
+    }
+    if (media_encoder_is_codec_name(codec) || n > 0) {
+        return NULL;
+    }
+    const AVCodec *found = avcodec_find_encoder_by_name(codec);
+    return found != NULL && found->type == AVMEDIA_TYPE_VIDEO ? found : NULL;
+}
+
+static const struct encoder *find_entry(const AVCodec *codec)
+{
+    for (size_t i = 0; i < N_ENCODERS; i++) {
+        if (strcmp(encoders[i].name, codec->name) == 0) {
+            return &encoders[i];
+        }
+    }
+    return NULL;
+}
+
+static bool has_option(const AVCodec *codec, const char *name)
+{
+    return codec->priv_class != NULL && av_opt_find2((void *)(uintptr_t)&codec->priv_class, name,
+                                                     NULL, 0, AV_OPT_SEARCH_FAKE_OBJ, NULL) != NULL;
+}
+
+static enum media_status set_quality(const AVCodec *codec, const struct encoder *entry, int crf,
+                                     AVDictionary **dictionary, struct media_error *error)
+{
+    if (crf < 0) {
+        if (entry != NULL && entry->max_crf >= 0) {
+            av_dict_set_int(dictionary, "crf", entry->default_crf, 0);
+        }
+        return MEDIA_OK;
+    }
+    if (entry != NULL ? entry->max_crf < 0 : !has_option(codec, "crf")) {
+        return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                          "the encoder %s has no crf setting; leave --crf out", codec->name);
+    }
+    if (entry != NULL && crf > entry->max_crf) {
+        return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                          "crf %d is out of range; %s takes 0 (best) to %d", crf, codec->name,
+                          entry->max_crf);
+    }
+    av_dict_set_int(dictionary, "crf", crf, 0);
+    return MEDIA_OK;
+}
+
+static bool is_preset_name(const char *preset)
+{
+    for (size_t i = 0; i < N_PRESETS; i++) {
+        if (strcmp(preset_names[i], preset) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A preset's number for an encoder that counts, or -1. */
+static int speed_number(const struct encoder *entry, const char *preset)
+{
+    for (size_t i = 0; i < N_PRESETS; i++) {
+        if (strcmp(preset_names[i], preset) == 0) {
+            return entry->speed_of_preset[i];
+        }
+    }
+    char *end;
+    errno = 0;
+    long number = strtol(preset, &end, 10);
+    bool valid = errno == 0 && end != preset && *end == '\0' && number >= 0;
+    return valid && number <= entry->max_speed ? (int)number : -1;
+}
+
+static enum media_status set_speed(const AVCodec *codec, const struct encoder *entry,
+                                   const char *preset, AVDictionary **dictionary,
+                                   struct media_error *error)
+{
+    bool given = preset != NULL;
+    const char *option = entry != NULL ? entry->speed_option : "preset";
+    if (option == NULL || (entry == NULL && !has_option(codec, option))) {
+        return given ? media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                                  "the encoder %s has no presets; leave --preset out", codec->name)
+                     : MEDIA_OK;
+    }
+    if (!given && entry == NULL) {
+        return MEDIA_OK;
+    }
+    preset = given ? preset : "medium";
+    if (entry != NULL && entry->speed_of_preset == NULL && !is_preset_name(preset)) {
+        return media_fail(
+            error, MEDIA_ERROR_UNSUPPORTED,
+            "unknown preset \"%s\"; %s takes placebo, veryslow, slower, slow, medium, "
+            "fast, faster, veryfast, superfast, ultrafast",
+            preset, codec->name);
+    }
+    if (entry == NULL || entry->speed_of_preset == NULL) {
+        av_dict_set(dictionary, option, preset, 0);
+        return MEDIA_OK;
+    }
+    int number = speed_number(entry, preset);
+    if (number < 0) {
+        return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                          "unknown preset \"%s\"; %s takes placebo, veryslow ... medium ... "
+                          "ultrafast, or 0 to %d",
+                          preset, codec->name, entry->max_speed);
+    }
+    av_dict_set_int(dictionary, option, number, 0);
+    return MEDIA_OK;
+}
+
+enum media_status media_encoder_make_options(const AVCodec *codec,
+                                             const struct media_video_options *options,
+                                             AVDictionary **dictionary, struct media_error *error)
+{
+    const struct encoder *entry = find_entry(codec);
+    *dictionary = NULL;
+    enum media_status status = set_quality(codec, entry, options->crf, dictionary, error);
+    if (status == MEDIA_OK) {
+        status = set_speed(codec, entry, options->preset, dictionary, error);
+    }
+    if (status == MEDIA_OK && entry != NULL && entry->fixed_option != NULL) {
+        av_dict_set(dictionary, entry->fixed_option, entry->fixed_value, 0);
+    }
+    return status;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include "media/video_input.h"
+
+#include <string.h>
+
+#include <libavutil/avstring.h>
+#include <libavutil/cpu.h>
+
+#include "media/video_log.h"
+#include "media/video_timing.h"
+
+enum {
+    MAX_DECODER_THREADS = 4,  /* decoding is a small part of the work; each thread holds frames */
+    MAX_ERRORS_IN_A_ROW = 64, /* then feed the decoder: it may be stuck on what it has */
+};
+
+/* Demuxers that open further files (an input must not decide which files are read), and one that
+ * takes any text for a film. */
+static const char *const refused_demuxers[] = {"concat", "hls",  "dash",     "imf", "image2",
+                                               "sdp",    "rtsp", "avisynth", "tty", "vapoursynth"};
+
+static enum media_status fail_av(const struct media_video_input *input, int av_status,
+                                 const char *what, struct media_error *error)
+{
+    if (av_status == AVERROR(ENOMEM)) {
+        return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
+    }
+    if (av_status == AVERROR_EXIT) {
+        return media_fail(error, MEDIA_ERROR_CANCELLED, "cancelled");
+    }
+    if (input->io.error_number != 0) {
+        return media_fail(error, MEDIA_ERROR_INPUT, "cannot read %s: %s", input->name,
+                          strerror(input->io.error_number));
+    }
+    char reason[AV_ERROR_MAX_STRING_SIZE], log[200];
+    av_make_error_string(reason, sizeof reason, av_status);
+    media_video_log_last(log, sizeof log);
+    return media_fail(error, MEDIA_ERROR_INPUT, "%s %s: %s%s", what, input->name, reason, log);
+}
+
+static int is_cancelled(void *opaque)
+{
+    const atomic_bool *cancel = opaque;
+    return cancel != NULL && atomic_load(cancel);
+}
+
+static enum media_status probe_format(struct media_video_input *input, const AVInputFormat **format,
+                                      struct media_error *error)
+{
+    int status = av_probe_input_buffer2(input->io.context, format, "", NULL, 0, 0);
+    if (status < 0) {
+        if (status == AVERROR_INVALIDDATA && avio_feof(input->io.context) &&
+            avio_tell(input->io.context) <= 0) {
+            return media_fail(error, MEDIA_ERROR_INPUT, "%s is empty", input->name);
+        }
+        return fail_av(input, status, "cannot recognise the format of", error);
+    }
+    for (size_t i = 0; i < sizeof refused_demuxers / sizeof refused_demuxers[0]; i++) {
+        if (av_match_name(refused_demuxers[i], (*format)->name)) {
+            return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                              "%s is a playlist or script (%s), not a video; give the video itself",
+                              input->name, (*format)->name);
+        }
+    }
+    return MEDIA_OK;
+}
+
+static enum media_status open_demuxer(struct media_video_input *input, const atomic_bool *cancel,
+                                      struct media_error *error)
+{
+    const AVInputFormat *probed = NULL;
+    enum media_status status = probe_format(input, &probed, error);
+    if (status != MEDIA_OK) {
+        return status;
+    }
+    input->format = avformat_alloc_context();
+    if (input->format == NULL) {
+        return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
+    }
+    input->format->pb = input->io.context;
+    input->format->interrupt_callback =
+        (AVIOInterruptCB){.callback = is_cancelled, .opaque = (void *)(uintptr_t)cancel};
+    /* Our own bytes need no protocol; so nothing that the file names can be opened. */
+    AVDictionary *options = NULL;
+    av_dict_set(&options, "protocol_whitelist", "none", 0);
+    int av_status = avformat_open_input(&input->format, "", probed, &options);
+    av_dict_free(&options);
+    if (av_status >= 0) {
+        av_status = avformat_find_stream_info(input->format, NULL);
+    }
+    if (av_status < 0) {
+        return fail_av(input, av_status, "cannot open", error);
+    }
+    return MEDIA_OK;
+}
+
+/* The largest picture that moves; the first one of several. */
+static enum media_status pick_stream(struct media_video_input *input, struct media_error *error)
+{
+    int64_t largest_px = -1;
+    bool has_cover = false;
+    for (unsigned i = 0; i < input->format->nb_streams; i++) {
+        AVStream *stream = input->format->streams[i];
+        const AVCodecParameters *parameters = stream->codecpar;
+        if (parameters->codec_type != AVMEDIA_TYPE_VIDEO) {
+            continue;
+        }
+        int64_t size_px = (int64_t)parameters->width * parameters->height;
+        if ((stream->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0) {
+            has_cover = true;
+        } else if (size_px > largest_px) {
+            largest_px = size_px;
+            input->stream = stream;
+        }
+    }
+    if (input->format->nb_streams == 0) {
+        return media_fail(error, MEDIA_ERROR_INPUT,
+                          "%s holds no streams: it is empty or incomplete", input->name);
+    }
+    if (input->stream == NULL) {
+        return media_fail(error, MEDIA_ERROR_UNSUPPORTED, "%s has no video stream%s", input->name,
+                          has_cover ? ", only a cover picture" : "");
+    }
+    return MEDIA_OK;
+}
+
+static const AVCodec *find_decoder(const AVStream *stream)
+{
+    /* FFmpeg's own VP8 and VP9 decoders drop the alpha plane that WebM keeps beside the picture. */
+    const AVDictionaryEntry *alpha = av_dict_get(stream->metadata, "alpha_mode", NULL, 0);
+    if (alpha != NULL && strcmp(alpha->value, "1") == 0) {
+        const AVCodec *decoder = NULL;
+        if (stream->codecpar->codec_id == AV_CODEC_ID_VP9) {
+            decoder = avcodec_find_decoder_by_name("libvpx-vp9");
+        } else if (stream->codecpar->codec_id == AV_CODEC_ID_VP8) {
+            decoder = avcodec_find_decoder_by_name("libvpx");
+        }
+        if (decoder != NULL) {
+            return decoder;
+        }
+    }
+    return avcodec_find_decoder(stream->codecpar->codec_id);
+}
+
+static enum media_status open_decoder(struct media_video_input *input, struct media_error *error)
+{
+    const AVCodecParameters *parameters = input->stream->codecpar;
+    const AVCodec *codec = find_decoder(input->stream);
+    if (codec == NULL) {
+        return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                          "no decoder for the %s video in %s in this build of FFmpeg",
+                          avcodec_get_name(parameters->codec_id), input->name);
+    }
+    input->packet = av_packet_alloc();
+    input->decoder = avcodec_alloc_context3(codec);
+    if (input->packet == NULL || input->decoder == NULL) {
+        return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
+    }
+    int av_status = avcodec_parameters_to_context(input->decoder, parameters);
+    input->decoder->pkt_timebase = input->stream->time_base;
+    int n_cpus = av_cpu_count();
+    input->decoder->thread_count = n_cpus < MAX_DECODER_THREADS ? n_cpus : MAX_DECODER_THREADS;
+    if (av_status >= 0) {
+        av_status = avcodec_open2(input->decoder, codec, NULL);
+    }
+    if (av_status < 0) {
+        return fail_av(input, av_status, "cannot decode the video of", error);
+    }
+    return MEDIA_OK;
+}
+
+enum media_status media_video_input_open(struct media_video_input *input, const char *path,
+                                         const atomic_bool *cancel, struct media_error *error)
+{
+    *input = (struct media_video_input){
+        .name = strcmp(path, "-") == 0 ? "standard input" : path,
+    };
+    enum media_status status = media_video_io_open_input(&input->io, path, cancel, error);
+    if (status == MEDIA_OK) {
+        status = open_demuxer(input, cancel, error);
+    }
+    if (status == MEDIA_OK) {
+        status = pick_stream(input, error);
+    }
+    if (status == MEDIA_OK) {
+        status = open_decoder(input, error);
+    }
+    if (status == MEDIA_OK) {
+        media_timing_begin(input);
+    }
+    return status;
+}
+
+/* Reads one packet and hands it to the decoder or to the sink. */
+static enum media_status read_packet(struct media_video_input *input, media_packet_sink *sink,
+                                     void *opaque, struct media_error *error)
+{
+    AVPacket *packet = input->packet;
+    int av_status = av_read_frame(input->format, packet);
+    if (av_status == AVERROR(EAGAIN)) {
+        return MEDIA_OK;
+    }
+    if (av_status < 0) {
+        if (av_status == AVERROR_EXIT || av_status == AVERROR(ENOMEM) ||
+            input->io.error_number != 0) {
+            return fail_av(input, av_status, "cannot read", error);
+        }
+        /* Damage that the demuxer cannot get over ends the file early: keep what came before. */
+        input->n_damaged += av_status != AVERROR_EOF;
+        input->demuxer_ended = true;
+        avcodec_send_packet(input->decoder, NULL);
+        return MEDIA_OK;
+    }
+    const AVStream *stream = input->format->streams[packet->stream_index];
+    enum media_status status = MEDIA_OK;
+    media_timing_of_packet(input, packet, stream);
+    if (stream != input->stream) {
+        status = sink(opaque, packet, error);
+    } else {
+        av_status = avcodec_send_packet(input->decoder, packet);
+        if (av_status == AVERROR(ENOMEM)) {
+            status = fail_av(input, av_status, "cannot decode", error);
+        } else if (av_status < 0 || (packet->flags & AV_PKT_FLAG_CORRUPT) != 0) {
+            input->n_damaged++;
+        }
+    }
+    av_packet_unref(packet);
+    return status;
+}
+
+enum media_status media_video_input_read(struct media_video_input *input, AVFrame *frame,
+                                         bool *got_frame, media_packet_sink *sink, void *opaque,
+                                         struct media_error *error)
+{
+    int n_errors = 0;
+    *got_frame = false;
+    for (;;) {
+        int av_status = avcodec_receive_frame(input->decoder, frame);
+        if (av_status >= 0) {
+            media_timing_of_frame(input, frame);
+            input->n_frames++;
+            *got_frame = true;
+            return MEDIA_OK;
+        }
+        if (av_status == AVERROR(ENOMEM)) {
+            return fail_av(input, av_status, "cannot decode", error);
+        }
+        if (av_status == AVERROR_EOF) {
+            return MEDIA_OK;
+        }
+        if (av_status != AVERROR(EAGAIN) && n_errors < MAX_ERRORS_IN_A_ROW) {
+            input->n_damaged++;
+            n_errors++;
+        } else if (input->demuxer_ended) {
+            return MEDIA_OK; /* a decoder that forgets to report its end */
+        } else {
+            enum media_status status = read_packet(input, sink, opaque, error);
+            if (status != MEDIA_OK) {
+                return status;
+            }
+        }
+    }
+}
+
+void media_video_input_close(struct media_video_input *input)
+{
+    avcodec_free_context(&input->decoder);
+    avformat_close_input(&input->format);
+    av_packet_free(&input->packet);
+    media_video_io_close(&input->io);
+}

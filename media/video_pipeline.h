@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One video on its way, and the three threads that share it: demux, decode and convert to RGB |
+ * network | convert back, encode and mux. The conversions are in the outer stages, so that the
+ * network's worker threads never wait for them.
+ */
+#ifndef MEDIA_VIDEO_PIPELINE_H
+#define MEDIA_VIDEO_PIPELINE_H
+
+#include <pthread.h>
+
+#include "media/queue.h"
+#include "media/video.h"
+#include "media/video_colour.h"
+#include "media/video_encoder.h"
+#include "media/video_frames.h"
+#include "media/video_input.h"
+#include "media/video_output.h"
+#include "media/video_plan.h"
+
+/* Packets of other streams that come before the first picture: the output's header, which needs
+ * that picture, must be written before them. */
+struct media_early_packets {
+    AVPacket **packets;
+    size_t count, capacity, total_bytes;
+};
+
+struct media_pipeline {
+    const struct media_job *job;
+    const struct media_video_options *options;
+    struct media_video_result *result;
+    struct media_video_input input;
+    struct media_video_plan plan;
+    struct media_video_encoder encoder;
+    struct media_video_output output;
+    AVFrame *first_frame;
+    uint64_t expected_frames; /* 0: unknown */
+    int64_t first_pts;
+    bool lost_rhythm; /* frames were not at equal distances, and the output cannot say so */
+    struct media_early_packets early;
+    struct media_colour_conversion to_rgb, from_rgb;
+    struct media_frame_pool unturned;                  /* for orientation */
+    struct media_frame_pool rgb[MEDIA_MAX_PASSES + 1]; /* before and after each pass */
+    struct media_frame_pool encodable;
+    struct media_queue *to_network, *to_encoder; /* of AVFrame */
+
+    atomic_bool stop;      /* a stage has failed: the others need not wait for a slow pipe */
+    pthread_mutex_t mutex; /* of everything below */
+    pthread_cond_t changed;
+    bool locks_made;
+    int n_running;
+    enum media_status status; /* the first failure */
+    struct media_error error;
+};
+
+/* Opens input and output and everything between, up to the output's header. Free the pipeline in
+ * any case. */
+enum media_status media_pipeline_prepare(struct media_pipeline *pipeline, const char *input_path,
+                                         const char *output_path, const char *target_path,
+                                         struct media_error *error);
+
+void media_pipeline_free(struct media_pipeline *pipeline);
+void media_pipeline_free_early(struct media_early_packets *early);
+
+/* One stage each, to the end of the video or to the first failure. The queues tell the neighbours
+ * of the end; of a failure the caller must. */
+enum media_status media_stage_decode(struct media_pipeline *pipeline, struct media_error *error);
+enum media_status media_stage_network(struct media_pipeline *pipeline, struct media_error *error);
+enum media_status media_stage_encode(struct media_pipeline *pipeline, struct media_error *error);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "media/video_plan.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <libavutil/pixdesc.h>
+
+#include "media/video_compat.h"
+#include "media/video_output.h"
+
+static void note(const struct media_job *job, const char *line)
+{
+    if (job->on_note != NULL) {
+        job->on_note(job->opaque, line);
+    }
+}
+
+static void plan_orientation(struct media_video_plan *plan, const struct media_job *job,
+                             const AVOutputFormat *muxer, const AVStream *stream,
+                             const AVFrame *first_frame)
+{
+    if (media_video_output_keeps_rotation(muxer)) {
+        return; /* it travels as side data */
+    }
+    size_t size_bytes = 0;
+    const uint8_t *matrix = media_stream_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size_bytes);
+    const AVFrameSideData *of_frame =
+        av_frame_get_side_data(first_frame, AV_FRAME_DATA_DISPLAYMATRIX);
+    if (matrix == NULL && of_frame != NULL) {
+        matrix = of_frame->data;
+        size_bytes = of_frame->size;
+    }
+    if (matrix != NULL && !media_orientation_from_matrix(matrix, size_bytes, &plan->orientation)) {
+        note(job, "the video's rotation is not a multiple of 90 degrees and is lost in this "
+                  "container; .mp4 keeps it");
+    }
+}
+
+static enum media_status plan_sizes(struct media_video_plan *plan, const struct media_job *job,
+                                    struct media_error *error)
+{
+    int64_t width_px = plan->source.width_px, height_px = plan->source.height_px;
+    if (plan->orientation.transpose) {
+        width_px = plan->source.height_px;
+        height_px = plan->source.width_px;
+    }
+    for (unsigned i = 0; i <= job->passes; i++) {
+        if (width_px > INT_MAX / 64 || height_px > INT_MAX / 64) {
+            return media_fail(error, MEDIA_ERROR_UNSUPPORTED, "the video is too large");
+        }
+        plan->pass_width_px[i] = (int)width_px;
+        plan->pass_height_px[i] = (int)height_px;
+        if (i < job->passes) {
+            pipersr_upscaler_info info;
+            pipersr_upscaler_get_info(job->pass[i], &info);
+            width_px *= info.scale;
+            height_px *= info.scale;
+        }
+    }
+    return MEDIA_OK;
+}
+
+static void note_losses(const struct media_job *job, enum AVPixelFormat source,
+                        const struct media_video_encoder *encoder)
+{
+    const AVPixFmtDescriptor *from = av_pix_fmt_desc_get(source);
+    const AVPixFmtDescriptor *to = av_pix_fmt_desc_get(encoder->format);
+    char line[160];
+    if (from->comp[0].depth > to->comp[0].depth) {
+        snprintf(line, sizeof line, "%s takes %d bits per sample, not %d: the rest is lost",
+                 encoder->codec->name, to->comp[0].depth, from->comp[0].depth);
+        note(job, line);
+    }
+    if (from->log2_chroma_w < to->log2_chroma_w || from->log2_chroma_h < to->log2_chroma_h) {
+        snprintf(line, sizeof line, "%s does not take %s: colour is stored more coarsely, as %s",
+                 encoder->codec->name, from->name, to->name);
+        note(job, line);
+    }
+    bool had_alpha = (from->flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
+    if (had_alpha && (to->flags & AV_PIX_FMT_FLAG_ALPHA) == 0 &&
+        (from->flags & AV_PIX_FMT_FLAG_PAL) == 0) {
+        snprintf(line, sizeof line,
+                 "%s does not take transparency: it is lost; ffv1 in .mkv keeps it",
+                 encoder->codec->name);
+        note(job, line);
+    }
+}
+
+static void plan_picture(struct media_video_plan *plan, const AVOutputFormat *muxer,
+                         const struct media_video_input *input, const AVFrame *first_frame)
+{
+    AVStream *stream = input->stream;
+    AVRational sample_aspect_ratio =
+        av_guess_sample_aspect_ratio(input->format, stream, (AVFrame *)(uintptr_t)first_frame);
+    if (plan->orientation.transpose && sample_aspect_ratio.num > 0) {
+        sample_aspect_ratio = av_inv_q(sample_aspect_ratio);
+    }
+    AVRational frame_rate =
+        av_guess_frame_rate(input->format, stream, (AVFrame *)(uintptr_t)first_frame);
+    if (frame_rate.num <= 0 || frame_rate.den <= 0) {
+        frame_rate = (AVRational){25, 1}; /* for rate control only: timestamps are carried */
+    }
+    plan->picture = (struct media_video_picture){
+        .width_px = plan->target.width_px,
+        .height_px = plan->target.height_px,
+        .time_base = stream->time_base,
+        .frame_rate = frame_rate,
+        .sample_aspect_ratio = sample_aspect_ratio,
+        .tags = media_colour_tags_for(first_frame, &plan->source, plan->target.format,
+                                      plan->target.width_px, plan->target.height_px),
+    };
+    plan->counts_frames = strcmp(muxer->name, "yuv4mpegpipe") == 0;
+    if (plan->counts_frames) {
+        plan->picture.time_base = av_inv_q(frame_rate);
+        /* y4m cannot name its matrix; a player goes by the size, so that is what it must be. */
+        plan->picture.tags.matrix =
+            media_colour_guess_matrix(plan->target.width_px, plan->target.height_px);
+    }
+}
+
+static void plan_target_colour(struct media_video_plan *plan)
+{
+    const struct media_colour_tags *tags = &plan->picture.tags;
+    plan->target.matrix =
+        tags->matrix != AVCOL_SPC_UNSPECIFIED ? tags->matrix : plan->source.matrix;
+    plan->target.full_range = tags->range == AVCOL_RANGE_JPEG;
+    plan->target.chroma_location = tags->chroma_location;
+    /* The guess may stand for a tag that is absent or invalid; libswscale needs the real one. */
+    if (!media_colour_is_rgb(plan->target.format) && plan->target.matrix == AVCOL_SPC_RGB) {
+        plan->target.matrix = plan->source.matrix;
+    }
+}
+
+enum media_status
+media_video_plan_make(struct media_video_plan *plan, const struct media_job *job,
+                      const struct media_video_options *options, const AVOutputFormat *muxer,
+                      const struct media_video_input *input, const AVFrame *first_frame,
+                      struct media_video_encoder *encoder, struct media_error *error)
+{
+    *plan = (struct media_video_plan){0};
+    enum media_status status = media_colour_describe(first_frame, &plan->source, error);
+    if (status == MEDIA_OK) {
+        status = media_video_encoder_choose(encoder, options, muxer, plan->source.format, error);
+    }
+    if (status == MEDIA_OK) {
+        plan_orientation(plan, job, muxer, input->stream, first_frame);
+        status = plan_sizes(plan, job, error);
+    }
+    if (status != MEDIA_OK) {
+        return status;
+    }
+    note_losses(job, plan->source.format, encoder);
+    if (media_frame_interlaced(first_frame)) {
+        note(job, "the video is interlaced and is enlarged as it is; deinterlace it first for a "
+                  "better picture");
+    }
+    const AVPixFmtDescriptor *from = av_pix_fmt_desc_get(plan->source.format);
+    const AVPixFmtDescriptor *to = av_pix_fmt_desc_get(encoder->format);
+    bool keep_alpha = (from->flags & to->flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
+    plan->network_format = media_colour_network_format(plan->source.format, keep_alpha);
+    plan->network_input = (struct media_samples){.format = plan->network_format,
+                                                 .width_px = plan->source.width_px,
+                                                 .height_px = plan->source.height_px,
+                                                 .matrix = AVCOL_SPC_RGB,
+                                                 .full_range = true};
+    plan->network_output = plan->network_input;
+    plan->network_output.width_px = plan->pass_width_px[job->passes];
+    plan->network_output.height_px = plan->pass_height_px[job->passes];
+    plan->target = plan->network_output;
+    plan->target.format = encoder->format;
+    plan_picture(plan, muxer, input, first_frame);
+    plan_target_colour(plan);
+    return MEDIA_OK;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "media/video_pipeline.h"
+
+#include <stdlib.h>
+
+#include "media/video_log.h"
+#include "media/video_timing.h"
+
+enum {
+    /* Enough for a stage to work ahead while its neighbour has a slow frame, little enough for
+     * large pictures to fit in memory. */
+    QUEUE_FRAMES = 4
+};
+
+static const size_t max_early_bytes = (size_t)256 << 20;
+
+static enum media_status fail_memory(struct media_error *error)
+{
+    return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
+}
+
+static void discard_frame(void *item)
+{
+    AVFrame *frame = item;
+    av_frame_free(&frame);
+}
+
+void media_pipeline_free_early(struct media_early_packets *early)
+{
+    for (size_t i = 0; i < early->count; i++) {
+        av_packet_free(&early->packets[i]);
+    }
+    free(early->packets);
+    *early = (struct media_early_packets){0};
+}
+
+static enum media_status keep_early(void *opaque, AVPacket *packet, struct media_error *error)
+{
+    struct media_early_packets *early = opaque;
+    early->total_bytes += (size_t)packet->size;
+    if (early->total_bytes > max_early_bytes) {
+        return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                          "no picture within the first %zu MiB; is the file interleaved badly? "
+                          "Remux it first",
+                          max_early_bytes >> 20);
+    }
+    if (early->count == early->capacity) {
+        size_t capacity = early->capacity > 0 ? 2 * early->capacity : 64;
+        AVPacket **grown = realloc(early->packets, capacity * sizeof *grown);
+        if (grown == NULL) {
+            return fail_memory(error);
+        }
+        early->packets = grown;
+        early->capacity = capacity;
+    }
+    AVPacket *copy = av_packet_clone(packet);
+    if (copy == NULL) {
+        return fail_memory(error);
+    }
+    early->packets[early->count++] = copy;
+    return MEDIA_OK;
+}
+
+static enum media_status read_first_frame(struct media_pipeline *pipeline,
+                                          struct media_error *error)
+{
+    bool got_frame = false;
+    pipeline->first_frame = av_frame_alloc();
+    if (pipeline->first_frame == NULL) {
+        return fail_memory(error);
+    }
+    enum media_status status = media_video_input_read(
+        &pipeline->input, pipeline->first_frame, &got_frame, keep_early, &pipeline->early, error);
+    if (status == MEDIA_OK && !got_frame) {
+        char log[200];
+        media_video_log_last(log, sizeof log);
+        status = media_fail(error, MEDIA_ERROR_INPUT, "no frame of %s could be decoded%s",
+                            pipeline->input.name, log);
+    }
+    return status;
+}
+
+static enum media_status make_pools(struct media_pipeline *pipeline, struct media_error *error)
+{
+    const struct media_video_plan *plan = &pipeline->plan;
+    enum media_status status =
+        media_frame_pool_init(&pipeline->unturned, plan->network_format, plan->source.width_px,
+                              plan->source.height_px, error);
+    for (unsigned i = 0; status == MEDIA_OK && i <= pipeline->job->passes; i++) {
+        status = media_frame_pool_init(&pipeline->rgb[i], plan->network_format,
+                                       plan->pass_width_px[i], plan->pass_height_px[i], error);
+    }
+    if (status == MEDIA_OK) {
+        status = media_frame_pool_init(&pipeline->encodable, plan->target.format,
+                                       plan->target.width_px, plan->target.height_px, error);
+    }
+    if (status == MEDIA_OK) {
+        status =
+            media_colour_prepare(&pipeline->from_rgb, &plan->network_output, &plan->target, error);
+    }
+    return status;
+}
+
+static enum media_status make_queues(struct media_pipeline *pipeline, struct media_error *error)
+{
+    const atomic_bool *cancel = pipeline->job->cancel;
+    pipeline->to_network = media_queue_create(QUEUE_FRAMES, discard_frame, cancel);
+    pipeline->to_encoder = media_queue_create(QUEUE_FRAMES, discard_frame, cancel);
+    pthread_condattr_t attributes;
+    if (pipeline->to_network == NULL || pipeline->to_encoder == NULL ||
+        pthread_condattr_init(&attributes) != 0) {
+        return fail_memory(error);
+    }
+    bool cond_made = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+                     pthread_cond_init(&pipeline->changed, &attributes) == 0;
+    pthread_condattr_destroy(&attributes);
+    pipeline->locks_made = cond_made && pthread_mutex_init(&pipeline->mutex, NULL) == 0;
+    if (cond_made && !pipeline->locks_made) {
+        pthread_cond_destroy(&pipeline->changed);
+    }
+    return pipeline->locks_made ? MEDIA_OK : fail_memory(error);
+}
+
+enum media_status media_pipeline_prepare(struct media_pipeline *pipeline, const char *input_path,
+                                         const char *output_path, const char *target_path,
+                                         struct media_error *error)
+{
+    const AVOutputFormat *muxer = NULL;
+    enum media_status status =
+        media_video_output_find_muxer(pipeline->options->container, target_path, &muxer, error);
+    if (status == MEDIA_OK) {
+        status = media_video_input_open(&pipeline->input, input_path, pipeline->job->cancel, error);
+    }
+    if (status == MEDIA_OK) {
+        pipeline->expected_frames = media_timing_expected_frames(&pipeline->input);
+        status = read_first_frame(pipeline, error);
+    }
+    if (status == MEDIA_OK) {
+        status = media_video_plan_make(&pipeline->plan, pipeline->job, pipeline->options, muxer,
+                                       &pipeline->input, pipeline->first_frame, &pipeline->encoder,
+                                       error);
+    }
+    if (status == MEDIA_OK) {
+        status = make_pools(pipeline, error);
+    }
+    if (status == MEDIA_OK) {
+        status = make_queues(pipeline, error);
+    }
+    if (status == MEDIA_OK) {
+        status = media_video_encoder_open(&pipeline->encoder, pipeline->options, muxer,
+                                          &pipeline->plan.picture, error);
+    }
+    if (status == MEDIA_OK) {
+        status = media_video_output_open(&pipeline->output, output_path, muxer, pipeline->job,
+                                         pipeline->options, &pipeline->input, &pipeline->encoder,
+                                         pipeline->first_frame, pipeline->result, error);
+    }
+    return status;
+}
+
+void media_pipeline_free(struct media_pipeline *pipeline)
+{
+    media_queue_free(pipeline->to_network);
+    media_queue_free(pipeline->to_encoder);
+    media_video_output_close(&pipeline->output);
+    media_video_encoder_close(&pipeline->encoder);
+    media_video_input_close(&pipeline->input);
+    media_colour_free(&pipeline->to_rgb);
+    media_colour_free(&pipeline->from_rgb);
+    av_frame_free(&pipeline->first_frame);
+    media_pipeline_free_early(&pipeline->early);
+    media_frame_pool_free(&pipeline->unturned);
+    for (unsigned i = 0; i <= MEDIA_MAX_PASSES; i++) {
+        media_frame_pool_free(&pipeline->rgb[i]);
+    }
+    media_frame_pool_free(&pipeline->encodable);
+    if (pipeline->locks_made) {
+        pthread_mutex_destroy(&pipeline->mutex);
+        pthread_cond_destroy(&pipeline->changed);
+    }
+    free(pipeline);
+}

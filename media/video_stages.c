@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "media/video_pipeline.h"
+
+#include <inttypes.h>
+
+#include "media/video_compat.h"
+
+static enum media_status fail_memory(struct media_error *error)
+{
+    return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
+}
+
+/* ---------------------------------------------------------------------------------- stage 1 -- */
+
+/* A size that changes in mid-stream has no place in the output; a pixel format that changes has. */
+static enum media_status check_size(const struct media_pipeline *pipeline, const AVFrame *decoded,
+                                    struct media_error *error)
+{
+    const struct media_samples *source = &pipeline->plan.source;
+    if (decoded->width == source->width_px && decoded->height == source->height_px) {
+        return MEDIA_OK;
+    }
+    return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                      "the picture's size changes from %dx%d to %dx%d at frame %" PRIu64
+                      "; cut the video there and upscale the parts",
+                      source->width_px, source->height_px, decoded->width, decoded->height,
+                      pipeline->input.n_frames);
+}
+
+static enum media_status convert_to_rgb(struct media_pipeline *pipeline, const AVFrame *decoded,
+                                        AVFrame **rgb, struct media_error *error)
+{
+    struct media_samples samples;
+    enum media_status status = check_size(pipeline, decoded, error);
+    if (status == MEDIA_OK) {
+        status = media_colour_describe(decoded, &samples, error);
+    }
+    if (status == MEDIA_OK) {
+        status =
+            media_colour_prepare(&pipeline->to_rgb, &samples, &pipeline->plan.network_input, error);
+    }
+    if (status != MEDIA_OK) {
+        return status;
+    }
+    bool turn = !media_orientation_is_plain(&pipeline->plan.orientation);
+    AVFrame *straight = media_frame_pool_get(turn ? &pipeline->unturned : &pipeline->rgb[0]);
+    AVFrame *result = turn ? media_frame_pool_get(&pipeline->rgb[0]) : straight;
+    if (straight == NULL || result == NULL || av_frame_copy_props(result, decoded) < 0) {
+        status = fail_memory(error);
+    }
+    if (status == MEDIA_OK) {
+        status = media_colour_convert(&pipeline->to_rgb, decoded, straight, error);
+    }
+    if (status == MEDIA_OK && turn) {
+        pipersr_format format = media_colour_engine_format(pipeline->plan.network_format);
+        media_orientation_apply(&pipeline->plan.orientation, straight, result,
+                                pipersr_format_pixel_bytes(format));
+    }
+    if (turn) {
+        av_frame_free(&straight);
+    }
+    if (status != MEDIA_OK) {
+        av_frame_free(&result);
+    }
+    *rgb = result;
+    return status;
+}
+
+static enum media_status pass_on(struct media_pipeline *pipeline, const AVFrame *decoded,
+                                 struct media_error *error)
+{
+    AVFrame *rgb = NULL;
+    enum media_status status = convert_to_rgb(pipeline, decoded, &rgb, error);
+    if (status == MEDIA_OK) {
+        status = media_queue_put(pipeline->to_network, rgb);
+        if (status != MEDIA_OK) {
+            av_frame_free(&rgb);
+        }
+    }
+    return status;
+}
+
+static enum media_status decode_all(struct media_pipeline *pipeline, AVFrame *decoded,
+                                    struct media_error *error)
+{
+    enum media_status status = MEDIA_OK;
+    for (size_t i = 0; status == MEDIA_OK && i < pipeline->early.count; i++) {
+        status = media_video_output_copy(&pipeline->output, pipeline->early.packets[i], error);
+    }
+    media_pipeline_free_early(&pipeline->early);
+    if (status == MEDIA_OK) {
+        status = pass_on(pipeline, pipeline->first_frame, error);
+    }
+    av_frame_free(&pipeline->first_frame);
+    while (status == MEDIA_OK) {
+        bool got_frame;
+        status = media_video_input_read(&pipeline->input, decoded, &got_frame,
+                                        media_video_output_copy, &pipeline->output, error);
+        if (status != MEDIA_OK || !got_frame) {
+            break;
+        }
+        status = pass_on(pipeline, decoded, error);
+        av_frame_unref(decoded);
+    }
+    return status;
+}
+
+enum media_status media_stage_decode(struct media_pipeline *pipeline, struct media_error *error)
+{
+    AVFrame *decoded = av_frame_alloc();
+    if (decoded == NULL) {
+        return fail_memory(error);
+    }
+    enum media_status status = decode_all(pipeline, decoded, error);
+    av_frame_free(&decoded);
+    if (status == MEDIA_OK) {
+        media_queue_finish(pipeline->to_network);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------- stage 2 -- */
+
+static pipersr_frame view_of(const AVFrame *frame, pipersr_format format)
+{
+    return (pipersr_frame){.data = frame->data[0],
+                           .stride_bytes = frame->linesize[0],
+                           .width_px = (uint32_t)frame->width,
+                           .height_px = (uint32_t)frame->height,
+                           .format = format};
+}
+
+/* One pass: *frame is replaced by the larger one. */
+static enum media_status upscale(struct media_pipeline *pipeline, unsigned pass, AVFrame **frame,
+                                 struct media_error *error)
+{
+    pipersr_upscaler *upscaler = pipeline->job->pass[pass];
+    pipersr_format format = media_colour_engine_format(pipeline->plan.network_format);
+    AVFrame *larger = media_frame_pool_get(&pipeline->rgb[pass + 1]);
+    if (larger == NULL || av_frame_copy_props(larger, *frame) < 0) {
+        av_frame_free(&larger);
+        return fail_memory(error);
+    }
+    pipersr_frame in = view_of(*frame, format), out = view_of(larger, format);
+    pipersr_status status = pipersr_bleed_transparent(&in);
+    if (status == PIPERSR_OK) {
+        status = pipersr_upscale(upscaler, &in, &out);
+    }
+    av_frame_free(frame);
+    *frame = larger;
+    return status == PIPERSR_OK ? MEDIA_OK : media_fail_engine(error, status, upscaler);
+}
+
+static void report_progress(const struct media_pipeline *pipeline, uint64_t done)
+{
+    const struct media_job *job = pipeline->job;
+    if (job->on_progress == NULL) {
+        return;
+    }
+    struct media_progress progress = {.done = done, .unit = "frames"};
+    progress.total = pipeline->expected_frames;
+    if (progress.total < done) {
+        progress.total = 0; /* the container was wrong about it */
+    }
+    job->on_progress(job->opaque, &progress);
+}
+
+enum media_status media_stage_network(struct media_pipeline *pipeline, struct media_error *error)
+{
+    for (uint64_t done = 1;; done++) {
+        void *item;
+        enum media_status status = media_queue_get(pipeline->to_network, &item);
+        AVFrame *frame = item;
+        if (status != MEDIA_OK) {
+            return status;
+        }
+        if (frame == NULL) {
+            media_queue_finish(pipeline->to_encoder);
+            return MEDIA_OK;
+        }
+        for (unsigned pass = 0; status == MEDIA_OK && pass < pipeline->job->passes; pass++) {
+            status = upscale(pipeline, pass, &frame, error);
+        }
+        if (status == MEDIA_OK) {
+            status = media_queue_put(pipeline->to_encoder, frame);
+        }
+        if (status != MEDIA_OK) {
+            av_frame_free(&frame);
+            return status;
+        }
+        report_progress(pipeline, done);
+    }
+}
+
+/* ---------------------------------------------------------------------------------- stage 3 -- */
+
+/* The decoded frame's properties, without those that are about its old pixels and bitstream. */
+static bool carry_properties(const struct media_pipeline *pipeline, AVFrame *to,
+                             const AVFrame *from)
+{
+    static const enum AVFrameSideDataType outdated[] = {
+        AV_FRAME_DATA_PANSCAN,
+        AV_FRAME_DATA_MOTION_VECTORS,
+        AV_FRAME_DATA_REGIONS_OF_INTEREST,
+        AV_FRAME_DATA_VIDEO_ENC_PARAMS,
+        AV_FRAME_DATA_FILM_GRAIN_PARAMS,
+        AV_FRAME_DATA_SEI_UNREGISTERED,
+    };
+    if (av_frame_copy_props(to, from) < 0) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof outdated / sizeof outdated[0]; i++) {
+        av_frame_remove_side_data(to, outdated[i]);
+    }
+    if (!media_orientation_is_plain(&pipeline->plan.orientation)) {
+        av_frame_remove_side_data(to, AV_FRAME_DATA_DISPLAYMATRIX);
+    }
+    const struct media_video_picture *picture = &pipeline->plan.picture;
+    media_frame_clear_interlaced(to);
+    to->pict_type = AV_PICTURE_TYPE_NONE; /* the encoder decides */
+    to->crop_left = to->crop_right = to->crop_top = to->crop_bottom = 0;
+    to->sample_aspect_ratio = picture->sample_aspect_ratio;
+    to->colorspace = picture->tags.matrix;
+    to->color_range = picture->tags.range;
+    to->color_primaries = picture->tags.primaries;
+    to->color_trc = picture->tags.transfer;
+    to->chroma_location = picture->tags.chroma_location;
+    return true;
+}
+
+/* For containers without timestamps: the n-th frame is at n times the frame's length. */
+static void count_frame(struct media_pipeline *pipeline, AVFrame *frame)
+{
+    const struct media_video_plan *plan = &pipeline->plan;
+    AVRational time_base = pipeline->input.stream->time_base;
+    int64_t index = (int64_t)pipeline->encoder.n_frames;
+    if (index == 0) {
+        pipeline->first_pts = frame->pts;
+    }
+    int64_t found =
+        av_rescale_q(frame->pts - pipeline->first_pts, time_base, plan->picture.time_base);
+    pipeline->lost_rhythm |= found < index - 1 || found > index + 1;
+    frame->pts = index;
+    media_frame_set_duration(frame, 1);
+}
+
+static enum media_status encode_frame(struct media_pipeline *pipeline, const AVFrame *rgb,
+                                      struct media_error *error)
+{
+    AVFrame *frame = media_frame_pool_get(&pipeline->encodable);
+    if (frame == NULL || !carry_properties(pipeline, frame, rgb)) {
+        av_frame_free(&frame);
+        return fail_memory(error);
+    }
+    if (pipeline->plan.counts_frames) {
+        count_frame(pipeline, frame);
+    }
+    enum media_status status = media_colour_convert(&pipeline->from_rgb, rgb, frame, error);
+    if (status == MEDIA_OK) {
+        status = media_video_encoder_send(&pipeline->encoder, frame, media_video_output_encoded,
+                                          &pipeline->output, error);
+    }
+    av_frame_free(&frame);
+    return status;
+}
+
+enum media_status media_stage_encode(struct media_pipeline *pipeline, struct media_error *error)
+{
+    for (;;) {
+        void *item;
+        enum media_status status = media_queue_get(pipeline->to_encoder, &item);
+        AVFrame *rgb = item;
+        if (status == MEDIA_OK && rgb == NULL) {
+            return media_video_encoder_send(&pipeline->encoder, NULL, media_video_output_encoded,
+                                            &pipeline->output, error);
+        }
+        if (status == MEDIA_OK) {
+            status = encode_frame(pipeline, rgb, error);
+        }
+        av_frame_free(&rgb);
+        if (status != MEDIA_OK) {
+            return status;
+        }
+    }
+}
