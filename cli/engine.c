@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/engine.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "cli/exit_status.h"
+#include "cli/interrupt.h"
+#include "cli/message.h"
+
+int cli_model_open(const struct cli_engine_options *options, pipersr_model **model)
+{
+    pipersr_error error = {""};
+    pipersr_status status = options->model_path
+                                ? pipersr_model_load_file(options->model_path, model, &error)
+                                : pipersr_model_load_default(model, &error);
+    if (status == PIPERSR_OK)
+        return CLI_EXIT_OK;
+    const char *name = options->model_path ? options->model_path : "built-in model";
+    const char *reason = *error.message ? error.message : pipersr_status_name(status);
+    if (strstr(reason, name))
+        cli_error("%s", reason);
+    else
+        cli_error("%s: %s", name, reason);
+    return cli_exit_of_engine(status);
+}
+
+/* Number of passes of the model that give `scale`, or 0. */
+static unsigned passes_for(unsigned scale, unsigned model_scale)
+{
+    if (scale == model_scale)
+        return 1;
+    return scale == model_scale * model_scale ? 2 : 0;
+}
+
+/* A later pass works on a picture that is wider by the model's scale, and needs as much more. */
+static uint64_t share_of_limit(const struct cli_engine *engine, uint64_t limit_bytes, unsigned pass)
+{
+    if (engine->passes == 1 || limit_bytes == 0)
+        return limit_bytes;
+    uint64_t first = limit_bytes / (1 + engine->model_info.scale);
+    uint64_t share = pass == 0 ? first : limit_bytes - first;
+    return share ? share : 1;
+}
+
+static int open_passes(const struct cli_engine_options *options, struct cli_engine *engine)
+{
+    for (unsigned i = 0; i < engine->passes; i++) {
+        pipersr_options settings = pipersr_options_default();
+        settings.threads = options->threads;
+        settings.precision = options->precision;
+        settings.isa = options->isa;
+        settings.memory_limit_bytes = share_of_limit(engine, options->memory_limit_bytes, i);
+        pipersr_error error = {""};
+        pipersr_status status =
+            pipersr_upscaler_create(engine->model, &settings, &engine->pass[i], &error);
+        if (status != PIPERSR_OK) {
+            cli_error("the upscaler cannot start: %s",
+                      *error.message ? error.message : pipersr_status_name(status));
+            return cli_exit_of_engine(status);
+        }
+        cli_interrupt_watch(engine->pass[i]);
+    }
+    return CLI_EXIT_OK;
+}
+
+int cli_engine_open(const char *command, const struct cli_engine_options *options,
+                    struct cli_engine *engine)
+{
+    *engine = (struct cli_engine){0};
+    int status = cli_model_open(options, &engine->model);
+    if (status != CLI_EXIT_OK)
+        return status;
+    pipersr_model_get_info(engine->model, &engine->model_info);
+    unsigned own = engine->model_info.scale;
+    engine->scale = options->scale ? options->scale : own;
+    engine->passes = passes_for(engine->scale, own);
+    if (engine->passes == 0)
+        status = cli_usage_error(command, "--scale %u: this model enlarges %u times, so %u or %u",
+                                 engine->scale, own, own, own * own);
+    else
+        status = open_passes(options, engine);
+    if (status != CLI_EXIT_OK)
+        cli_engine_close(engine);
+    return status;
+}
+
+void cli_engine_close(struct cli_engine *engine)
+{
+    for (unsigned i = 0; i < MEDIA_MAX_PASSES; i++) {
+        cli_interrupt_unwatch(engine->pass[i]);
+        pipersr_upscaler_free(engine->pass[i]);
+    }
+    pipersr_model_free(engine->model);
+    *engine = (struct cli_engine){0};
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The model and the upscalers of one run, made from command-line options.
+ */
+#ifndef CLI_ENGINE_H
+#define CLI_ENGINE_H
+
+#include <stdint.h>
+
+#include "media/job.h"
+
+struct cli_engine_options {
+    const char *model_path; /* NULL: the built-in model */
+    uint32_t threads;       /* 0: all CPUs */
+    pipersr_precision precision;
+    pipersr_isa isa;
+    uint64_t memory_limit_bytes; /* of all passes together; 0: none */
+    uint32_t scale;              /* of all passes together; 0: the model's own */
+};
+
+struct cli_engine {
+    pipersr_model *model;
+    pipersr_model_info model_info;
+    pipersr_upscaler *pass[MEDIA_MAX_PASSES];
+    unsigned passes;
+    unsigned scale;
+};
+
+/* Loads the model named in `options`. Returns CLI_EXIT_OK, or another status with a message. */
+int cli_model_open(const struct cli_engine_options *options, pipersr_model **model);
+
+/* Loads the model and makes an upscaler for each pass; they stop on Ctrl-C. Returns CLI_EXIT_OK, or
+ * another status with a message; then `engine` is empty. */
+int cli_engine_open(const char *command, const struct cli_engine_options *options,
+                    struct cli_engine *engine);
+
+/* Harmless on an empty engine. */
+void cli_engine_close(struct cli_engine *engine);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `pipersr info`: what this build is and what it finds on this machine.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/commands.h"
+#include "cli/exit_status.h"
+#include "cli/json_text.h"
+#include "cli/message.h"
+#include "cli/option_values.h"
+#include "media/image.h"
+#include "media/video.h"
+
+static const char help[] =
+    "Usage: pipersr info [--model FILE] [--json]\n"
+    "\n"
+    "Shows the version, the model, the CPU features in use, and the libraries with their formats.\n"
+    "\n"
+    "      --model FILE   describe these weights instead of the built-in ones\n"
+    "      --json         one JSON object: version, model, cpu, libraries\n"
+    "  -h, --help         this text\n"
+    "\n" CLI_EXIT_STATUS_HELP;
+
+enum { OPTION_JSON = CLI_OPTION_OF_COMMAND };
+
+static const struct option long_options[] = {
+    {"model", required_argument, NULL, CLI_OPTION_MODEL},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+struct machine {
+    char features[512];
+    pipersr_isa isa;
+    uint32_t cpus;
+    char *pictures, *videos; /* malloc'd; NULL where memory ran out */
+};
+
+static const char *known(const char *text)
+{
+    return text && *text ? text : "unknown";
+}
+
+static void print_text(const pipersr_model_info *model, const struct machine *machine)
+{
+    printf("pipersr %s\n", pipersr_version());
+    printf("model     %s: x%" PRIu32 ", %" PRIu32 " channels, %" PRIu32 " blocks, %" PRIu64
+           " parameters\n",
+           model->name, model->scale, model->channels, model->blocks, model->parameters);
+    printf("          %" PRIu64 " multiply-accumulates per input pixel, radius %" PRIu32
+           " pixels\n",
+           model->macs_per_px, model->radius_px);
+    if (*model->training)
+        printf("          trained: %s\n", model->training);
+    if (*model->licence)
+        printf("          licence: %s\n", model->licence);
+    printf("CPU       %" PRIu32 " threads, instruction set %s\n", machine->cpus,
+           known(pipersr_isa_name(machine->isa)));
+    printf("          features: %s\n", known(machine->features));
+    printf("pictures  %s\n", known(machine->pictures));
+    printf("videos    %s\n", known(machine->videos));
+}
+
+static void print_json(const pipersr_model_info *model, const struct machine *machine)
+{
+    json_t *graph = json_pack(
+        "{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "name", cli_json_text(model->name),
+        "licence", cli_json_text(model->licence), "training", cli_json_text(model->training),
+        "channels", (json_int_t)model->channels, "blocks", (json_int_t)model->blocks, "scale",
+        (json_int_t)model->scale, "radius_px", (json_int_t)model->radius_px, "parameters",
+        (json_int_t)model->parameters, "macs_per_px", (json_int_t)model->macs_per_px);
+    json_t *cpu = json_pack("{s:I, s:s, s:o}", "threads", (json_int_t)machine->cpus, "isa",
+                            known(pipersr_isa_name(machine->isa)), "features",
+                            cli_json_text(machine->features));
+    json_t *libraries = json_pack("{s:o, s:o}", "pictures", cli_json_text(machine->pictures),
+                                  "videos", cli_json_text(machine->videos));
+    cli_json_print(json_pack("{s:s, s:o, s:o, s:o}", "version", pipersr_version(), "model", graph,
+                             "cpu", cpu, "libraries", libraries),
+                   stdout);
+}
+
+static int describe(const char *program_path, const struct cli_engine_options *engine, bool json)
+{
+    pipersr_model *model;
+    int status = cli_model_open(engine, &model);
+    if (status != CLI_EXIT_OK)
+        return status;
+    pipersr_model_info about;
+    pipersr_model_get_info(model, &about);
+
+    struct machine machine = {.cpus = pipersr_cpu_count()};
+    machine.isa = pipersr_cpu_describe(machine.features, sizeof machine.features);
+    struct media_error error = {""};
+    enum media_status started = media_image_init(program_path, machine.cpus, &error);
+    if (started == MEDIA_OK) {
+        machine.pictures = media_image_describe();
+        machine.videos = media_video_describe();
+        (json ? print_json : print_text)(&about, &machine);
+        status = cli_flush_stdout();
+        media_image_shutdown();
+    } else {
+        cli_error("%s", error.message);
+        status = cli_exit_of_media(started);
+    }
+    free(machine.pictures);
+    free(machine.videos);
+    pipersr_model_free(model);
+    return status;
+}
+
+int cli_info(const char *program_path, int argc, char **argv)
+{
+    struct cli_engine_options engine = {0};
+    bool json = false;
+    opterr = 0;
+    int option;
+    while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(help, stdout);
+            return cli_flush_stdout();
+        }
+        if (option == ':' || option == '?')
+            return cli_option_problem("info", option, argv);
+        if (option == OPTION_JSON)
+            json = true;
+        else if (cli_parse_engine_option("info", option, optarg, &engine) != CLI_EXIT_OK)
+            return CLI_EXIT_USAGE;
+    }
+    if (optind < argc)
+        return cli_usage_error("info", "unexpected argument '%s'", argv[optind]);
+    return describe(program_path, &engine, json);
+}

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+# Bash completion of pipersr.
+
+_pipersr_options()
+{
+    local common='--threads --precision --isa --model --json --help'
+    case $1 in
+    upscale)
+        echo "--input --output --recursive --force --skip-existing --format --scale --memory-limit" \
+            "--max-pixels --quality --lossless --strip --codec --crf --preset --quiet --version" \
+            "$common" ;;
+    info) echo '--model --json --help' ;;
+    speed) echo "--size --frames $common" ;;
+    quality) echo "$common" ;;
+    esac
+}
+
+# Values of the option $1 that are one of a few words. Fails for options without such.
+_pipersr_values()
+{
+    case $1 in
+    --precision) echo 'auto fp32 fp16 bf16 int8' ;;
+    --isa) echo 'auto c avx2 avx512' ;;
+    --scale) echo '2 4' ;;
+    --format) echo 'png jpg webp tiff gif avif heic mp4 mkv mov webm y4m' ;;
+    --codec) echo 'h264 hevc av1 vp9 ffv1' ;;
+    --preset) echo 'ultrafast superfast veryfast faster fast medium slow slower veryslow' ;;
+    --size) echo '640x360 1280x720 1920x1080' ;;
+    --threads | --memory-limit | --max-pixels | --quality | --crf | --frames) echo '' ;;
+    *) return 1 ;;
+    esac
+}
+
+_pipersr()
+{
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local command=${COMP_WORDS[1]} values
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)) && [[ $word != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'upscale info bench' -- "$word")
+        return
+    fi
+    if [[ $command == bench ]]; then
+        if ((COMP_CWORD == 2)); then
+            mapfile -t COMPREPLY < <(compgen -W 'speed quality --help' -- "$word")
+            return
+        fi
+        command=${COMP_WORDS[2]}
+    elif [[ $command == -* ]]; then
+        command=upscale
+    fi
+    if values=$(_pipersr_values "$previous"); then
+        mapfile -t COMPREPLY < <(compgen -W "$values" -- "$word")
+    elif [[ $word == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_pipersr_options "$command")" -- "$word")
+    else
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    fi
+}
+
+complete -F _pipersr pipersr

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `pipersr upscale`: each input in turn, from its name to its output under the output's name.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/commands.h"
+#include "cli/destination.h"
+#include "cli/exit_status.h"
+#include "cli/inputs.h"
+#include "cli/interrupt.h"
+#include "cli/kind.h"
+#include "cli/message.h"
+#include "cli/naming.h"
+#include "cli/report.h"
+#include "cli/upscale_options.h"
+#include "media/output.h"
+
+/* One run of the command. */
+struct run {
+    const struct cli_upscale_options *options;
+    struct cli_engine engine;
+    struct cli_report report;
+    struct cli_inputs inputs;
+    struct cli_destinations destinations;
+    const char *output_folder; /* the -o folder, or NULL */
+    bool to_stdout;
+    int exit_status; /* of the first failure */
+};
+
+/* One file on its way. */
+struct task {
+    const struct cli_input *input;
+    enum cli_kind kind;
+    char *target;        /* malloc'd; NULL for standard output */
+    bool kept_extension; /* false: the input's own cannot be written */
+};
+
+static bool is_interrupted(void)
+{
+    return cli_interrupt_exit_status() != 0;
+}
+
+static void note_failure(struct run *run, int exit_status)
+{
+    if (run->exit_status == CLI_EXIT_OK)
+        run->exit_status = exit_status;
+}
+
+/* ------------------------------------------------------------------------- what and whereto -- */
+
+/* A stream that tells nothing about itself is what the output's name asks for. */
+static enum cli_kind kind_from_names(const struct run *run)
+{
+    const char *format = run->options->format;
+    if (!format && !run->to_stdout && !run->output_folder)
+        format = cli_name_extension(run->options->output);
+    bool video = format && !cli_format_is_picture(format) && cli_format_is_video(format);
+    return video ? CLI_KIND_VIDEO : CLI_KIND_PICTURE;
+}
+
+static enum media_status find_kind(const struct run *run, struct task *task,
+                                   struct media_error *error)
+{
+    const struct cli_input *input = task->input;
+    if (input->failure)
+        return media_fail(error, MEDIA_ERROR_INPUT, "the folder cannot be read: %s",
+                          strerror(input->failure));
+    bool from_stdin = strcmp(input->path, "-") == 0;
+    enum media_status status = from_stdin ? cli_kind_of_stdin(&task->kind, error)
+                                          : cli_kind_of_file(input->path, &task->kind, error);
+    if (status != MEDIA_OK)
+        return status;
+    if (from_stdin && task->kind == CLI_KIND_UNKNOWN)
+        task->kind = kind_from_names(run);
+    if (task->kind == CLI_KIND_UNREADABLE)
+        return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                          "a picture in a format that this libvips cannot read; convert it to PNG");
+    if (task->kind == CLI_KIND_UNKNOWN && !input->from_folder)
+        return media_fail(error, MEDIA_ERROR_INPUT,
+                          "neither a picture nor a video; is the file damaged?");
+    return MEDIA_OK;
+}
+
+/* The folder of an input that was typed, with its slash, or NULL if it is the current one. */
+static char *folder_of_input(const struct cli_input *input)
+{
+    size_t length = (size_t)(input->relative - input->path);
+    return length ? strndup(input->path, length) : NULL;
+}
+
+static enum media_status find_target(const struct run *run, struct task *task,
+                                     struct media_error *error)
+{
+    const struct cli_upscale_options *options = run->options;
+    task->kept_extension = true;
+    if (run->to_stdout)
+        return MEDIA_OK;
+    if (options->output && !run->output_folder) {
+        task->target = strdup(options->output);
+    } else {
+        const char *relative =
+            strcmp(task->input->path, "-") == 0 ? "stdin" : task->input->relative;
+        const char *extension =
+            cli_name_output_extension(relative, task->kind, options->format, &task->kept_extension);
+        char *beside = run->output_folder ? NULL : folder_of_input(task->input);
+        task->target = cli_name_default(run->output_folder ? run->output_folder : beside, relative,
+                                        run->engine.scale, extension);
+        free(beside);
+    }
+    if (!task->target)
+        return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
+    return MEDIA_OK;
+}
+
+/* Before any work: can what is asked for be written at all? */
+static enum media_status check_format(const struct run *run, const struct task *task,
+                                      struct media_error *error)
+{
+    bool video = task->kind == CLI_KIND_VIDEO;
+    const char *format = run->options->format;
+    if (format && (video ? !cli_format_is_video(format) : !cli_format_is_picture(format)))
+        return media_fail(error, MEDIA_ERROR_UNSUPPORTED, "--format %s cannot hold a %s", format,
+                          cli_kind_name(task->kind));
+    if (format || !task->target)
+        return MEDIA_OK;
+    if (video ? media_video_can_write(task->target) : media_image_can_write(task->target))
+        return MEDIA_OK;
+    return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                      "a %s cannot be written as %s; give a name that ends in .%s, or --format",
+                      cli_kind_name(task->kind), task->target, video ? "mp4" : "png");
+}
+
+/* ----------------------------------------------------------------------------------- the job -- */
+
+static struct media_job make_job(struct run *run)
+{
+    struct media_job job = {
+        .passes = run->engine.passes,
+        .scale = run->engine.scale,
+        .cancel = cli_interrupt_flag(),
+        .on_progress = cli_report_progress,
+        .on_note = cli_report_note,
+        .opaque = &run->report,
+    };
+    for (unsigned i = 0; i < run->engine.passes; i++)
+        job.pass[i] = run->engine.pass[i];
+    return job;
+}
+
+/* `output_path` is a temporary file or "-". */
+static enum media_status upscale_to(struct run *run, const struct task *task,
+                                    const char *output_path, struct cli_report_result *result,
+                                    struct media_error *error)
+{
+    const struct cli_upscale_options *options = run->options;
+    struct media_job job = make_job(run);
+    if (task->kind == CLI_KIND_VIDEO) {
+        struct media_video_options video = options->video;
+        struct media_video_result made = {0};
+        video.container = options->format ? cli_format_muxer(options->format) : NULL;
+        enum media_status status = media_video_upscale(&job, task->input->path, output_path,
+                                                       task->target, &video, &made, error);
+        *result = (struct cli_report_result){made.width_px, made.height_px, made.frames_out};
+        return status;
+    }
+    struct media_image_options image = options->image;
+    image.format = options->format ? options->format : task->target ? NULL : "png";
+    return media_image_upscale(&job, task->input->path, output_path, task->target, &image, error);
+}
+
+/* What was written, as far as its header tells. */
+static struct cli_report_result measure_picture(const char *path)
+{
+    struct media_image_size size = {0};
+    if (media_image_measure(path, &size, NULL) != MEDIA_OK)
+        size = (struct media_image_size){0};
+    return (struct cli_report_result){size.width_px, size.height_px, size.pages};
+}
+
+static enum media_status upscale_to_file(struct run *run, const struct task *task,
+                                         struct cli_report_result *result,
+                                         struct media_error *error)
+{
+    struct media_output output = {0};
+    enum media_status status =
+        media_output_begin(&output, task->target, run->options->force, error);
+    if (status != MEDIA_OK)
+        return status;
+    status = upscale_to(run, task, output.temporary_path, result, error);
+    if (status == MEDIA_OK && task->kind == CLI_KIND_PICTURE)
+        *result = measure_picture(output.temporary_path);
+    if (status == MEDIA_OK)
+        return media_output_commit(&output, error);
+    media_output_abort(&output);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------- one input -- */
+
+static bool exists(const char *path)
+{
+    struct stat about;
+    return lstat(path, &about) == 0;
+}
+
+/* Everything that can be refused before a byte is decoded. *skip: the output is there already. */
+static enum media_status prepare(struct run *run, const struct task *task, bool *skip,
+                                 struct media_error *error)
+{
+    enum media_status status = check_format(run, task, error);
+    if (status != MEDIA_OK || !task->target)
+        return status;
+    if (cli_destination_is_same_file(task->input->path, task->target))
+        return media_fail(error, MEDIA_ERROR_OUTPUT,
+                          "the output is the input itself; give another name");
+    if (run->output_folder)
+        status = cli_destination_make_folders(&run->destinations, run->output_folder, task->target,
+                                              error);
+    if (status == MEDIA_OK)
+        status = cli_destination_claim(&run->destinations, task->target, error);
+    *skip = run->options->skip_existing && exists(task->target);
+    return status;
+}
+
+static void finish(struct run *run, const struct task *task, enum media_status status,
+                   const struct cli_report_result *result, const struct media_error *error)
+{
+    if (status != MEDIA_OK && is_interrupted()) {
+        cli_report_interrupted(&run->report, cli_interrupt_exit_status());
+    } else if (status != MEDIA_OK) {
+        cli_report_failed(&run->report, cli_exit_of_media(status), error->message);
+        note_failure(run, cli_exit_of_media(status));
+    } else {
+        if (!task->kept_extension && cli_name_extension(task->input->relative))
+            cli_report_note(&run->report, "its own format cannot be written; --format chooses one");
+        cli_report_done(&run->report, result);
+    }
+}
+
+static void upscale_input(struct run *run, const struct cli_input *input)
+{
+    struct task task = {.input = input};
+    struct media_error error = {""};
+    struct cli_report_result result = {0};
+    cli_report_file(&run->report, input->path, NULL, NULL);
+
+    enum media_status status = find_kind(run, &task, &error);
+    if (status == MEDIA_OK && task.kind == CLI_KIND_UNKNOWN) {
+        cli_report_skipped(&run->report, "neither a picture nor a video");
+        return;
+    }
+    if (status == MEDIA_OK)
+        status = find_target(run, &task, &error);
+    bool skip = false;
+    if (status == MEDIA_OK) {
+        cli_report_file(&run->report, input->path, task.target ? task.target : "-",
+                        cli_kind_name(task.kind));
+        status = prepare(run, &task, &skip, &error);
+    }
+    if (status == MEDIA_OK && skip) {
+        cli_report_skipped(&run->report, "its output exists");
+        free(task.target);
+        return;
+    }
+    if (status == MEDIA_OK)
+        status = task.target ? upscale_to_file(run, &task, &result, &error)
+                             : upscale_to(run, &task, "-", &result, &error);
+    finish(run, &task, status, &result, &error);
+    free(task.target);
+}
+
+/* ------------------------------------------------------------------------------ the command -- */
+
+static bool is_folder(const char *path)
+{
+    struct stat about;
+    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
+/* Settles whether -o is a file or a folder. */
+static int find_output_folder(struct run *run)
+{
+    const struct cli_upscale_options *options = run->options;
+    const char *output = options->output;
+    if (!output || strcmp(output, "-") == 0) {
+        run->to_stdout = output != NULL;
+        return CLI_EXIT_OK;
+    }
+    bool several = options->input_count > 1;
+    for (size_t i = 0; i < options->input_count && options->recursive; i++)
+        several = several || is_folder(options->inputs[i]);
+    if (several && exists(output) && !is_folder(output))
+        return cli_usage_error("upscale", "-o %s is a file; several inputs need a folder", output);
+    if (several || is_folder(output) || output[strlen(output) - 1] == '/')
+        run->output_folder = output;
+    return CLI_EXIT_OK;
+}
+
+static int collect_inputs(struct run *run)
+{
+    const struct cli_upscale_options *options = run->options;
+    for (size_t i = 0; i < options->input_count; i++)
+        if (!cli_inputs_add(&run->inputs, options->inputs[i], options->recursive,
+                            run->output_folder)) {
+            cli_error("out of memory");
+            return CLI_EXIT_MEMORY;
+        }
+    return CLI_EXIT_OK;
+}
+
+static int start_media(const char *program_path, const struct cli_upscale_options *options)
+{
+    struct media_error error = {""};
+    unsigned threads = options->engine.threads ? options->engine.threads : pipersr_cpu_count();
+    enum media_status status = media_image_init(program_path, threads, &error);
+    if (status != MEDIA_OK) {
+        cli_error("%s", error.message);
+        return cli_exit_of_media(status);
+    }
+    const char *format = options->format;
+    if (format && !cli_format_is_picture(format) && !cli_format_is_video(format))
+        return cli_usage_error("upscale",
+                               "--format '%s' cannot be written here; 'pipersr info' "
+                               "lists what can",
+                               format);
+    return CLI_EXIT_OK;
+}
+
+static int upscale_all(struct run *run)
+{
+    for (size_t i = 0; i < run->inputs.count && !is_interrupted(); i++)
+        upscale_input(run, &run->inputs.items[i]);
+    if (is_interrupted())
+        return cli_interrupt_exit_status();
+
+    const struct cli_report *report = &run->report;
+    if (report->done + report->failed + run->inputs.already_upscaled == 0 &&
+        !run->options->skip_existing) {
+        cli_error("%s: no picture or video in this folder", run->options->inputs[0]);
+        return CLI_EXIT_INPUT;
+    }
+    run->report.skipped += run->inputs.already_upscaled;
+    if (run->inputs.count != 1 || run->inputs.already_upscaled)
+        cli_report_totals(&run->report);
+    if (report->events == stdout && cli_flush_stdout() != CLI_EXIT_OK)
+        note_failure(run, CLI_EXIT_OUTPUT);
+    return run->exit_status;
+}
+
+static int run_options(const char *program_path, const struct cli_upscale_options *options)
+{
+    struct run run = {.options = options};
+    int status = find_output_folder(&run);
+    if (status == CLI_EXIT_OK)
+        status = start_media(program_path, options);
+    if (status != CLI_EXIT_OK)
+        return status;
+
+    cli_interrupt_install();
+    status = cli_engine_open("upscale", &options->engine, &run.engine);
+    if (status == CLI_EXIT_OK)
+        status = collect_inputs(&run);
+    if (status == CLI_EXIT_OK) {
+        run.report.quiet = options->quiet;
+        run.report.events = !options->json ? NULL : run.to_stdout ? stderr : stdout;
+        cli_report_open(&run.report);
+        status = upscale_all(&run);
+        cli_report_close(&run.report);
+    }
+    cli_destinations_end(&run.destinations);
+    cli_inputs_free(&run.inputs);
+    cli_engine_close(&run.engine);
+    media_image_shutdown();
+    return status;
+}
+
+int cli_upscale(const char *program_path, int argc, char **argv)
+{
+    struct cli_upscale_options options;
+    int status;
+    if (cli_upscale_parse(argc, argv, &options, &status))
+        status = run_options(program_path, &options);
+    cli_upscale_options_free(&options);
+    return status;
+}
