@@ -41,6 +41,7 @@ struct media_image_format {
     bool gray;            /* can hold one channel */
     bool sixteen_bit;     /* can hold more than 8 bits per sample */
     bool profile;         /* can hold an ICC profile */
+    bool reads_whole;     /* the reader holds a whole page in memory */
     uint32_t max_side_px; /* largest width and height, 0: none that matters */
     uint64_t max_page_px; /* largest area of one page, 0: none */
     int quality;          /* default, 0: lossless */

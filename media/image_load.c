@@ -13,6 +13,9 @@
 
 enum { HEAD_BYTES = 64 };
 static const uint64_t default_max_pixels = 1ull << 32;
+/* Of one page, for readers that decode it in one piece: some of them end the process when there is
+ * no memory. 1 GiB with four channels. */
+static const uint64_t max_pixels_in_memory = 1ull << 28;
 static const char damaged[] = "the file is damaged or cut short";
 
 static enum media_status fail_open(int reason, struct media_error *error)
@@ -124,6 +127,26 @@ static enum media_status check_size(const struct media_image_input *input, uint6
     return MEDIA_OK;
 }
 
+/* Interlaced PNG and progressive JPEG come coarse first: all of it is there or nothing. */
+static bool is_read_whole(const struct media_image_input *input)
+{
+    return input->format->reads_whole || vips_image_get_typeof(input->image, "interlaced") ||
+           vips_image_get_typeof(input->image, "jpeg-multiscan");
+}
+
+static enum media_status check_memory(const struct media_image_input *input,
+                                      struct media_error *error)
+{
+    const int width_px = vips_image_get_width(input->image);
+    const int height_px = vips_image_get_page_height(input->image);
+    if (!is_read_whole(input) || (uint64_t)width_px * (uint64_t)height_px <= max_pixels_in_memory)
+        return MEDIA_OK;
+    return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                      "it has %d x %d pixels, and %s of this kind is decoded in one piece, at most "
+                      "%" PRIu64 " pixels; convert it to TIFF first",
+                      width_px, height_px, input->format->title, max_pixels_in_memory);
+}
+
 static void note_left_pages(const struct media_job *job, int pages, enum media_image_paging paging)
 {
     media_image_note(job, "only the first of %d %s is used, the output holds one picture", pages,
@@ -227,6 +250,8 @@ static enum media_status open_all(const char *path, VipsSource *source,
 
     status = check_size(input, max_pixels, error);
     if (status == MEDIA_OK)
+        status = check_memory(input, error);
+    if (status == MEDIA_OK)
         status = open_pages(path, keep, job, input, error);
     if (status == MEDIA_OK)
         status = check_size(input, max_pixels, error);
@@ -237,12 +262,13 @@ static enum media_status open_all(const char *path, VipsSource *source,
     int height_px = vips_image_get_height(input->image);
     input->page_height_px = (uint32_t)page_height_px;
     input->pages = (uint32_t)(height_px / page_height_px);
-    return turn_upright(input, error);
+    return MEDIA_OK;
 }
 
-enum media_status media_image_open(const char *path, enum media_image_paging keep,
-                                   uint64_t max_pixels, const struct media_job *job,
-                                   struct media_image_input *input, struct media_error *error)
+enum media_status media_image_open_as_stored(const char *path, enum media_image_paging keep,
+                                             uint64_t max_pixels, const struct media_job *job,
+                                             struct media_image_input *input,
+                                             struct media_error *error)
 {
     *input = (struct media_image_input){0};
     VipsSource *source = NULL;
@@ -253,6 +279,20 @@ enum media_status media_image_open(const char *path, enum media_image_paging kee
     }
     if (status != MEDIA_OK)
         media_image_close(input);
+    return status;
+}
+
+enum media_status media_image_open(const char *path, enum media_image_paging keep,
+                                   uint64_t max_pixels, const struct media_job *job,
+                                   struct media_image_input *input, struct media_error *error)
+{
+    enum media_status status =
+        media_image_open_as_stored(path, keep, max_pixels, job, input, error);
+    if (status == MEDIA_OK) {
+        status = turn_upright(input, error);
+        if (status != MEDIA_OK)
+            media_image_close(input);
+    }
     return status;
 }
 

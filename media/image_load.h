@@ -26,6 +26,13 @@ enum media_status media_image_open(const char *path, enum media_image_paging kee
                                    uint64_t max_pixels, const struct media_job *job,
                                    struct media_image_input *input, struct media_error *error);
 
+/* The same without applying the orientation: only the header is read, the picture may lie on its
+ * side. */
+enum media_status media_image_open_as_stored(const char *path, enum media_image_paging keep,
+                                             uint64_t max_pixels, const struct media_job *job,
+                                             struct media_image_input *input,
+                                             struct media_error *error);
+
 void media_image_close(struct media_image_input *input);
 
 #endif

@@ -16,10 +16,11 @@ enum media_status {
     MEDIA_OK = 0,
     MEDIA_ERROR_INPUT,       /* missing, unreadable, damaged or empty input */
     MEDIA_ERROR_UNSUPPORTED, /* intact, but a format or size that is not handled */
-    MEDIA_ERROR_OUTPUT,      /* the output cannot be written: permission, full disk, exists, pipe closed */
+    MEDIA_ERROR_OUTPUT, /* the output cannot be written: permission, full disk, exists, pipe closed
+                         */
     MEDIA_ERROR_MEMORY,
     MEDIA_ERROR_CANCELLED,
-    MEDIA_ERROR_INTERNAL     /* a step failed that should not */
+    MEDIA_ERROR_INTERNAL /* a step failed that should not */
 };
 
 /* One line, without the program's name and without a newline: what, why, what to do. */

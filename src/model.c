@@ -121,15 +121,39 @@ static pipersr_status fold_batch_norm(const struct psr_safetensors *file, const 
     return PIPERSR_OK;
 }
 
+/* A number as in "0.001" or "1e-05". strtod() would follow the program's locale. */
+static int parse_decimal(const char *text, double *value)
+{
+    char *end;
+    int digits = 0, after_point = 0;
+    *value = 0;
+    for (; (*text >= '0' && *text <= '9') || (*text == '.' && !after_point); text++) {
+        if (*text == '.') {
+            after_point = 1;
+            continue;
+        }
+        *value = *value * 10 + (*text - '0');
+        after_point += after_point > 0;
+        digits++;
+    }
+    long exponent = 0;
+    if (*text == 'e' || *text == 'E') {
+        exponent = strtol(text + 1, &end, 10);
+        if (end == text + 1 || exponent < -400 || exponent > 400)
+            return -1;
+        text = end;
+    }
+    *value *= pow(10, (double)exponent - (after_point ? after_point - 1 : 0));
+    return digits && !*text ? 0 : -1;
+}
+
 static pipersr_status read_epsilon(const struct psr_safetensors *file, double *epsilon,
                                    pipersr_error *error)
 {
     const char *text = psr_safetensors_metadata(file, "batch_norm_eps");
     *epsilon = 1e-5; /* PyTorch's default */
     if (text) {
-        char *end;
-        *epsilon = strtod(text, &end);
-        if (end == text || *end || !(*epsilon >= 0 && *epsilon < 1))
+        if (parse_decimal(text, epsilon) || !(*epsilon >= 0 && *epsilon < 1))
             return psr_fail(error, PIPERSR_ERROR_MODEL,
                             "model file: batch_norm_eps '%.40s' is not a number from 0 to 1", text);
     }
@@ -162,9 +186,12 @@ static pipersr_status read_layer(const struct psr_safetensors *file, pipersr_mod
 
     const bool body = index > 0 && index < model->n_layers - 1;
     char norm[PSR_TENSOR_NAME_SIZE - 16], norm_weight[PSR_TENSOR_NAME_SIZE];
+    char norm_mean[PSR_TENSOR_NAME_SIZE];
     layer_name(model, index, "bn", norm, sizeof norm);
     snprintf(norm_weight, sizeof norm_weight, "%s.weight", norm);
-    const bool has_norm = body && psr_safetensors_find(file, norm_weight);
+    snprintf(norm_mean, sizeof norm_mean, "%s.running_mean", norm);
+    const bool has_norm =
+        body && (psr_safetensors_find(file, norm_weight) || psr_safetensors_find(file, norm_mean));
 
     snprintf(name, sizeof name, "%s.bias", prefix);
     /* A convolution before a batch norm is often trained without a bias of its own. */
@@ -237,6 +264,13 @@ static pipersr_status read_model(const struct psr_safetensors *file, pipersr_mod
     if (metadata_number(file, "scale", 0, &info->scale) || info->scale < 2 ||
         info->scale > PSR_MAX_SCALE)
         return psr_fail(error, PIPERSR_ERROR_MODEL, "model file: scale must be 2, 3 or 4");
+
+    char next_block[PSR_TENSOR_NAME_SIZE];
+    snprintf(next_block, sizeof next_block, "body.%u.conv1.weight", info->blocks);
+    if (psr_safetensors_find(file, next_block))
+        return psr_fail(error, PIPERSR_ERROR_MODEL,
+                        "model file: it holds more blocks than the %u that its metadata name",
+                        info->blocks);
 
     if (allocate_layers(model))
         return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory for the model's weights");

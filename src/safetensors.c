@@ -363,6 +363,9 @@ static pipersr_status place_tensors(struct psr_safetensors *file, const unsigned
                             tensors[i].name);
         tensors[i].data = data + tensors[i].begin;
     }
+    if (size > (file->n_tensors ? tensors[file->n_tensors - 1].end : 0))
+        return psr_fail(error, PIPERSR_ERROR_MODEL,
+                        "model file: bytes follow the last tensor: the file is damaged");
     if (file->n_tensors)
         qsort(tensors, file->n_tensors, sizeof *tensors, by_name);
     for (size_t i = 1; i < file->n_tensors; i++) {

@@ -149,6 +149,12 @@ def test_bomb_with_all_its_pixels(run, tmp_path):
     refused(run, tmp_path, tmp_path / "bomb.png", UNSUPPORTED, "60000", options=["--max-pixels", "100M"])
 
 
+def test_bomb_for_a_reader_that_holds_all(run, tmp_path):
+    """40 bytes that ask for 17 GB: refused before anything is allocated, whatever the output."""
+    (tmp_path / "bomb.gif").write_bytes(gif_of_size(65535, 65535, 3))
+    refused(run, tmp_path, tmp_path / "bomb.gif", UNSUPPORTED, "65535", options=["--format", "png"])
+
+
 @pytest.mark.parametrize("where", [0.3, 0.6, 0.9])
 @pytest.mark.parametrize("name", ["good.png", "good.tif", "good.gif", "good.webp"])
 def test_overwritten_in_the_middle(run, tmp_path, intact, name, where):

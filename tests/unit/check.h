@@ -6,9 +6,10 @@
 #ifndef CHECK_H
 #define CHECK_H
 
+#include <stdatomic.h>
 #include <stdio.h>
 
-static int check_failures, check_count;
+static atomic_int check_failures, check_count; /* tests start threads */
 
 #define CHECK(condition, ...)                                                                      \
     do {                                                                                           \
@@ -24,8 +25,9 @@ static int check_failures, check_count;
 /* Exit status: 0 if all checks held and there was at least one. */
 static inline int check_result(void)
 {
-    printf("%d checks, %d failed\n", check_count, check_failures);
-    return check_failures || !check_count;
+    const int count = check_count, failures = check_failures;
+    printf("%d checks, %d failed\n", count, failures);
+    return failures || !count;
 }
 
 /* xorshift: the same numbers on every machine. */

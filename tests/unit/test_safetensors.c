@@ -74,7 +74,10 @@ static void test_lengths(void)
     expect(good, good_size / 2, "truncated");
     expect(good, good_size - 1, "truncated");
 
-    unsigned char *edited = malloc(good_size);
+    unsigned char *edited = malloc(good_size + 1);
+    memcpy(edited, good, good_size);
+    edited[good_size] = 0;
+    expect(edited, good_size + 1, "follow the last tensor");
     const uint64_t lengths[] = {
         UINT32_MAX, (uint64_t)UINT32_MAX + 1, UINT64_MAX, UINT64_MAX - 7, INT64_MAX, 100000001};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -105,11 +108,16 @@ static void test_metadata(void)
     expect_edit("\"channels\":\"64\"", "\"channels\":\"32\"", "shape");
     expect_edit("\"channels\":\"64\"", "\"channels\":64", "a string was expected");
     expect_edit("\"blocks\":\"6\"", "\"blocks\":\"7\"", "'body.6.conv1.weight' is missing");
+    expect_edit("\"blocks\":\"6\"", "\"blocks\":\"5\"", "more blocks");
     expect_edit("\"blocks\":\"6\"", "\"blocks\":\"0\"", "blocks");
     expect_edit("\"blocks\":\"6\"", "\"blocks\":\"33\"", "blocks");
     expect_edit("\"scale\":\"2\"", "\"scale\":\"3\"", "shape");
     expect_edit("\"scale\":\"2\"", "\"scale\":\"5\"", "scale");
     expect_edit("\"scale\":\"2\"", "\"scale\":\"2\",\"batch_norm_eps\":\"x\"", "batch_norm_eps");
+    expect_edit("\"scale\":\"2\"", "\"scale\":\"2\",\"batch_norm_eps\":\"1e-5x\"",
+                "batch_norm_eps");
+    expect_edit("\"scale\":\"2\"", "\"scale\":\"2\",\"batch_norm_eps\":\"1e5\"", "batch_norm_eps");
+    expect_edit("\"scale\":\"2\"", "\"scale\":\"2\",\"batch_norm_eps\":\".\"", "batch_norm_eps");
 }
 
 static void test_tensors(void)
