@@ -1,0 +1,74 @@
+# The few commands that everybody needs. Meson and ninja do the work; nothing is decided here.
+#
+#   make            build the program: build/pipersr
+#   make demo       upscale a photo and a clip from samples/ into demo/
+#   make test       all tests; the last line says how many passed and failed
+#   make install    install program, library, header, man page (PREFIX=/usr/local, DESTDIR=)
+#   make help       the rest
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+# The distribution's Python has the modules that scripts/setup.sh installs; one found on PATH may not.
+PYTHON ?= $(shell test -x /usr/bin/python3 && echo /usr/bin/python3 || echo python3)
+export PYTHON
+C_ROOMS := $(wildcard include src media cli server tests examples bench)
+
+.PHONY: all setup build demo test bench install uninstall format check sanitizers fuzz ci clean help
+all: build
+
+help:
+	@echo 'make            build the program: $(BUILD)/pipersr'
+	@echo 'make demo       upscale a photo and a clip from samples/ into demo/'
+	@echo 'make test       unit, end-to-end and source checks; "N passed, N failed" at the end'
+	@echo 'make bench      speed on this machine, quality where ../shared/eval is there'
+	@echo 'make install    to PREFIX=$(PREFIX); uninstall takes it away again'
+	@echo 'make format     clang-format on every C file'
+	@echo 'make check      only the checks of the source: include law, symbols, names, paths'
+	@echo 'make sanitizers unit and bad-input tests under ASan, UBSan and TSan'
+	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=60'
+	@echo 'make ci         all of it, as .ci/run does'
+	@echo 'make clean      remove $(BUILD), build-ci and demo'
+
+setup:
+	@scripts/setup.sh
+
+$(BUILD)/build.ninja: | setup
+	@meson setup $(BUILD) --prefix '$(PREFIX)'
+
+build: setup $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+demo: build
+	@PIPERSR='$(BUILD)/pipersr' scripts/demo.sh
+
+test: build
+	@$(PYTHON) scripts/run_tests.py --build '$(BUILD)'
+
+check: build
+	@$(PYTHON) scripts/run_tests.py --build '$(BUILD)' --only checks
+
+bench: build
+	@PIPERSR='$(BUILD)/pipersr' scripts/bench.sh
+
+install: build
+	@meson configure $(BUILD) --prefix '$(PREFIX)'
+	@meson install -C $(BUILD)
+	@test -n '$(DESTDIR)' || test "$$(id -u)" -ne 0 || ldconfig
+
+uninstall:
+	@ninja -C $(BUILD) uninstall
+
+format: setup
+	@find $(C_ROOMS) -name '*.[ch]' -exec clang-format -i {} +
+
+sanitizers:
+	@.ci/run address threads
+
+fuzz:
+	@.ci/run fuzz
+
+ci:
+	@.ci/run
+
+clean:
+	rm -rf '$(BUILD)' build-ci demo

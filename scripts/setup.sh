@@ -1,0 +1,80 @@
+#!/bin/sh
+# Installs what building and testing need, from the Debian or Ubuntu archive.
+#
+# Looks first: when nothing is missing it ends at once, without network and without root.
+# usage: scripts/setup.sh [--list]     --list prints the packages and installs nothing
+set -eu
+
+# One package a line, so that a change is a readable diff.
+packages='
+gcc
+clang
+clang-format
+libclang-rt-14-dev
+llvm
+libc6-dev
+meson
+ninja-build
+pkg-config
+libvips-dev
+libvips-tools
+ffmpeg
+libavcodec-dev
+libavfilter-dev
+libavformat-dev
+libavutil-dev
+libswscale-dev
+libjansson-dev
+libimage-exiftool-perl
+imagemagick
+python3
+python3-numpy
+python3-pil
+python3-pytest
+'
+
+fail() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+if [ "${1-}" = --list ]; then
+    echo $packages
+    exit 0
+fi
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+    # Another kind of system: nothing to install from, so only say what the build will miss.
+    for tool in cc meson ninja pkg-config; do
+        command -v "$tool" >/dev/null 2>&1 ||
+            fail "no apt here and '$tool' is missing: install the counterparts of:" $packages
+    done
+    exit 0
+fi
+
+# A name may stand for a virtual package (pkg-config, provided by pkgconf), hence Provides.
+installed=$(dpkg-query -W -f '${db:Status-Abbrev}|${Package}, ${Provides}\n' |
+    sed -n 's/^.i *|//p' | tr ',' '\n' | sed 's/(.*//; s/ //g')
+missing=$(for package in $packages; do
+    printf '%s\n' "$package"
+done | grep -vxF "$installed" || true)
+[ -n "$missing" ] || exit 0
+missing=$(echo $missing)
+
+if [ "$(id -u)" -eq 0 ]; then
+    as_root=
+elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+    as_root=sudo
+else
+    fail "not root and no sudo: ask an administrator to run: apt-get install $missing"
+fi
+
+echo "setup: installing $missing"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get -q -o Acquire::Retries=3 update >/dev/null ||
+    fail "apt-get update failed: is the network up? Still missing: $missing"
+# --no-install-recommends: half the packages for the same result.
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 \
+    -o Acquire::Retries=3 install --no-install-recommends $missing >/dev/null ||
+    fail "apt-get could not install: $missing"
+echo "setup: done"
