@@ -106,7 +106,7 @@ static pipersr_status select_kernels(pipersr_precision precision, pipersr_isa is
         precision = PIPERSR_PRECISION_FP32;
     if (!psr_kernels_select(precision, PIPERSR_ISA_AUTO, UINT32_MAX))
         return psr_fail(error, PIPERSR_ERROR_UNSUPPORTED,
-                        "precision %s is not in this version; fp32 and bf16 are",
+                        "precision %s is not in this version; fp32, bf16 and int8 are",
                         pipersr_precision_name(precision));
 
     *kernels = psr_kernels_select(precision, isa, features);
@@ -142,6 +142,9 @@ pipersr_status pipersr_upscaler_create(const pipersr_model *model, const pipersr
     pipersr_status status = check_options(options, error);
     if (!status)
         status = select_kernels(options->precision, options->isa, &kernels, error);
+    if (!status && kernels->precision == PIPERSR_PRECISION_INT8 && !model->has_int8)
+        status = psr_fail(error, PIPERSR_ERROR_UNSUPPORTED,
+                          "this model file lacks the numbers that int8 needs: calibrate it first");
     if (status)
         return status;
 

@@ -61,23 +61,35 @@ static pipersr_status require_metadata(const struct psr_safetensors *file, piper
     return PIPERSR_OK;
 }
 
-/* Finds a tensor of exactly this shape and converts it. */
-static pipersr_status read_tensor(const struct psr_safetensors *file, const char *name,
-                                  const uint32_t *shape, uint32_t rank, float *values,
-                                  pipersr_error *error)
+/* Finds a tensor of exactly this shape. */
+static pipersr_status find_tensor(const struct psr_safetensors *file, const char *name,
+                                  const uint32_t *shape, uint32_t rank,
+                                  const struct psr_tensor **tensor, pipersr_error *error)
 {
-    const struct psr_tensor *tensor = psr_safetensors_find(file, name);
-    if (!tensor)
+    *tensor = psr_safetensors_find(file, name);
+    if (!*tensor)
         return psr_fail(error, PIPERSR_ERROR_MODEL, "model file: tensor '%s' is missing", name);
-    bool fits = tensor->rank == rank;
+    bool fits = (*tensor)->rank == rank;
     for (uint32_t i = 0; fits && i < rank; i++)
-        fits = tensor->shape[i] == shape[i];
+        fits = (*tensor)->shape[i] == shape[i];
     if (!fits)
         return psr_fail(error, PIPERSR_ERROR_MODEL,
                         "model file: tensor '%s' has not the shape that channels, blocks and "
                         "scale in the metadata ask for",
                         name);
-    if (tensor->dtype == PSR_DTYPE_OTHER)
+    return PIPERSR_OK;
+}
+
+/* Finds a tensor of floats and converts it. */
+static pipersr_status read_tensor(const struct psr_safetensors *file, const char *name,
+                                  const uint32_t *shape, uint32_t rank, float *values,
+                                  pipersr_error *error)
+{
+    const struct psr_tensor *tensor;
+    pipersr_status status = find_tensor(file, name, shape, rank, &tensor, error);
+    if (status)
+        return status;
+    if (tensor->dtype == PSR_DTYPE_OTHER || tensor->dtype == PSR_DTYPE_U8)
         return psr_fail(error, PIPERSR_ERROR_MODEL,
                         "model file: tensor '%s' is not F32, F16 or BF16", name);
     if (psr_tensor_to_float(tensor, values))
@@ -171,6 +183,36 @@ static void layer_name(const pipersr_model *model, uint32_t layer, const char *b
         snprintf(name, size, "body.%u.%s%u", (layer - 1) / 2, body_part, (layer - 1) % 2 + 1);
 }
 
+/* The coding of a body layer's input, where the file has one: NAME.input_scale, positive numbers,
+ * and NAME.input_zero, bytes. */
+static pipersr_status read_coding(const struct psr_safetensors *file, const char *prefix,
+                                  struct psr_layer *layer, pipersr_error *error)
+{
+    char name[PSR_TENSOR_NAME_SIZE];
+    const struct psr_tensor *zero;
+
+    snprintf(name, sizeof name, "%s.input_scale", prefix);
+    pipersr_status status =
+        read_tensor(file, name, &layer->c_in, 1, layer->input_inverse_scale, error);
+    if (status)
+        return status;
+    for (uint32_t i = 0; i < layer->c_in; i++) {
+        const float scale = layer->input_inverse_scale[i];
+        if (!(scale >= 1e-12f && scale <= 1e12f))
+            return psr_fail(error, PIPERSR_ERROR_MODEL,
+                            "model file: tensor '%s' holds a scale out of range", name);
+        layer->input_inverse_scale[i] = 1.0f / scale;
+    }
+    snprintf(name, sizeof name, "%s.input_zero", prefix);
+    status = find_tensor(file, name, &layer->c_in, 1, &zero, error);
+    if (status)
+        return status;
+    if (zero->dtype != PSR_DTYPE_U8)
+        return psr_fail(error, PIPERSR_ERROR_MODEL, "model file: tensor '%s' is not U8", name);
+    memcpy(layer->input_zero, zero->data, layer->c_in);
+    return PIPERSR_OK;
+}
+
 static pipersr_status read_layer(const struct psr_safetensors *file, pipersr_model *model,
                                  uint32_t index, double epsilon, pipersr_error *error)
 {
@@ -199,6 +241,8 @@ static pipersr_status read_layer(const struct psr_safetensors *file, pipersr_mod
         status = read_tensor(file, name, shape, 1, layer->bias, error);
     if (!status && has_norm)
         status = fold_batch_norm(file, norm, epsilon, layer, error);
+    if (!status && body && model->has_int8)
+        status = read_coding(file, prefix, layer, error);
     return status;
 }
 
@@ -217,15 +261,19 @@ static int allocate_layers(pipersr_model *model)
     }
     model->info.parameters = numbers;
     model->info.macs_per_px = kernels;
-    model->numbers = calloc((size_t)numbers, sizeof *model->numbers);
-    if (!model->numbers)
+    const size_t inputs = (size_t)model->n_layers * PSR_MAX_CHANNELS;
+    model->numbers = calloc((size_t)numbers + inputs, sizeof *model->numbers);
+    model->zeros = calloc(inputs, sizeof *model->zeros);
+    if (!model->numbers || !model->zeros)
         return -1;
     float *next = model->numbers;
     for (uint32_t i = 0; i < model->n_layers; i++) {
         struct psr_layer *layer = &model->layers[i];
         layer->weight = next;
         layer->bias = next + (size_t)layer->c_in * layer->c_out * 9;
-        next = layer->bias + layer->c_out;
+        layer->input_inverse_scale = layer->bias + layer->c_out;
+        layer->input_zero = model->zeros + (size_t)i * PSR_MAX_CHANNELS;
+        next = layer->input_inverse_scale + layer->c_in;
     }
     return 0;
 }
@@ -274,6 +322,7 @@ static pipersr_status read_model(const struct psr_safetensors *file, pipersr_mod
 
     if (allocate_layers(model))
         return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory for the model's weights");
+    model->has_int8 = psr_safetensors_find(file, "body.0.conv1.input_scale") != NULL;
     for (uint32_t i = 0; i < model->n_layers; i++) {
         status = read_layer(file, model, i, epsilon, error);
         if (status)
@@ -390,6 +439,7 @@ void pipersr_model_free(pipersr_model *model)
 {
     if (model && atomic_fetch_sub(&model->references, 1) == 1) {
         free(model->numbers);
+        free(model->zeros);
         free(model);
     }
 }

@@ -11,6 +11,7 @@
 #define PSR_MODEL_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "pipersr.h"
@@ -26,6 +27,9 @@ struct psr_layer {
     uint32_t c_in, c_out;
     float *weight; /* [c_out][c_in][3][3], cross-correlation as in PyTorch */
     float *bias;   /* [c_out] */
+    /* How int8 codes the layer's input (struct psr_coding), where has_int8. */
+    float *input_inverse_scale; /* [c_in] */
+    uint8_t *input_zero;        /* [c_in] */
 };
 
 struct pipersr_model {
@@ -33,7 +37,9 @@ struct pipersr_model {
     pipersr_model_info info;
     uint32_t n_layers;
     struct psr_layer layers[PSR_MAX_LAYERS];
-    float *numbers; /* all weights and biases; the layers point into it */
+    bool has_int8;  /* every body layer has its input's coding */
+    float *numbers; /* all weights, biases and scales; the layers point into it */
+    uint8_t *zeros; /* all codes of 0, likewise */
     char name[64], licence[64], training[512];
 };
 

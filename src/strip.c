@@ -8,7 +8,16 @@
 static const struct psr_kernels *layer_kernels(const struct psr_network *network, uint32_t layer)
 {
     const struct psr_kernels *kernels = network->kernels;
-    return layer == 0 && kernels->head ? kernels->head : kernels;
+    if (layer == 0 && kernels->head)
+        return kernels->head;
+    return layer == network->n_layers - 1 && kernels->tail ? kernels->tail : kernels;
+}
+
+/* Does this layer read codes, whose 0 is not a zero byte? */
+static bool is_coded(const struct psr_network *network, uint32_t layer)
+{
+    return network->kernels->precision == PIPERSR_PRECISION_INT8 && layer > 0 &&
+           layer < network->n_layers - 1;
 }
 
 pipersr_status psr_network_init(struct psr_network *network, const pipersr_model *model,
@@ -30,7 +39,16 @@ pipersr_status psr_network_init(struct psr_network *network, const pipersr_model
             psr_network_free(network, mem);
             return PIPERSR_ERROR_MEMORY;
         }
-        set->pack(layer->weight, layer->bias, layer->c_in, layer->c_out, network->packed[i]);
+        const struct psr_weights weights = {
+            .weight = layer->weight,
+            .bias = layer->bias,
+            .c_in = layer->c_in,
+            .c_out = layer->c_out,
+            .coding = {layer->input_inverse_scale, layer->input_zero},
+        };
+        set->pack(&weights, network->packed[i]);
+        if (is_coded(network, i))
+            network->coding[i] = weights.coding;
     }
     return PIPERSR_OK;
 }
@@ -93,6 +111,8 @@ static size_t lay_out(struct psr_strip *strip, const struct psr_network *network
     /* An alpha row waits until the colours of its pixels come out, with two rows of surround. */
     carve_ring(&strip->alpha, memory, &used, alpha ? network->radius + 4 : 0, px, sizeof(float));
     strip->zero_row = carve(memory, &used, row * sizeof(float));
+    for (uint32_t layer = 0; layer < n; layer++)
+        strip->zero_rows[layer] = is_coded(network, layer) ? carve(memory, &used, row) : NULL;
     strip->tail_row = carve(memory, &used, (size_t)width * network->c_tail * sizeof(float));
     strip->rgb_row =
         carve(memory, &used, (size_t)width * network->scale * PSR_RGB_FLOATS * sizeof(float));
@@ -149,16 +169,28 @@ static void *ring_pixel(const struct psr_ring *ring, int64_t y, size_t i, size_t
            i * px_elements * ring->element_bytes;
 }
 
+/* One pixel of zeros, as layer `reader` reads them. */
+static void write_zero(const struct psr_network *network, uint32_t reader, void *pixel,
+                       size_t bytes)
+{
+    if (is_coded(network, reader))
+        memcpy(pixel, network->coding[reader].zero, bytes);
+    else
+        memset(pixel, 0, bytes);
+}
+
 /* The columns left and right of the picture are zero in every row that is read by a convolution;
  * the ring may hold another strip's numbers there. */
 static void zero_outside(const struct psr_strip *strip, const struct psr_network *network,
-                         const struct psr_ring *ring, int64_t y, size_t px_elements)
+                         uint32_t reader, const struct psr_ring *ring, int64_t y,
+                         size_t px_elements)
 {
+    const size_t bytes = px_elements * ring->element_bytes;
     const size_t left = column(strip, network, at_least(strip->x0 - network->radius, 0)) - 1;
     const size_t right =
         column(strip, network, at_most(strip->x1 + network->radius, strip->picture->width));
-    memset(ring_pixel(ring, y, left, px_elements), 0, px_elements * ring->element_bytes);
-    memset(ring_pixel(ring, y, right, px_elements), 0, px_elements * ring->element_bytes);
+    write_zero(network, reader, ring_pixel(ring, y, left, px_elements), bytes);
+    write_zero(network, reader, ring_pixel(ring, y, right, px_elements), bytes);
 }
 
 void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
@@ -173,6 +205,11 @@ void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
     strip->y1 = y1;
     strip->time = at_least((int64_t)y0 - network->radius, 0);
     memset(strip->zero_row, 0, (size_t)strip->row_px * network->channels * sizeof(float));
+    for (uint32_t layer = 0; layer < network->n_layers; layer++) {
+        for (size_t x = 0; strip->zero_rows[layer] && x < strip->row_px; x++)
+            write_zero(network, layer, strip->zero_rows[layer] + x * network->channels,
+                       network->channels);
+    }
 }
 
 int64_t psr_strip_end(const struct psr_strip *strip, const struct psr_network *network)
@@ -191,7 +228,7 @@ static void take_input_row(struct psr_strip *strip, const struct psr_network *ne
     psr_row_read(in->data + (y - in->first_row) * in->stride_bytes, &strip->picture->format,
                  (size_t)from, (size_t)(to - from),
                  ring_pixel(&strip->input, y, first, PSR_RGB_FLOATS), alpha);
-    zero_outside(strip, network, &strip->input, y, PSR_RGB_FLOATS);
+    zero_outside(strip, network, 0, &strip->input, y, PSR_RGB_FLOATS);
 }
 
 /* What a layer reads and writes. */
@@ -219,7 +256,7 @@ static struct layer_plan plan_layer(const struct psr_strip *strip,
         return plan;
     }
     if (index == n - 1) {
-        plan.source = &strip->trunk_narrow;
+        plan.source = network->kernels->tail ? &strip->trunk : &strip->trunk_narrow;
         return plan;
     }
     /* The first block reads the head's rows, the later ones the trunk that it starts. */
@@ -232,7 +269,9 @@ static struct layer_plan plan_layer(const struct psr_strip *strip,
     }
     plan.source = &strip->middle[block];
     plan.target = &strip->trunk;
-    plan.narrow_copy = narrow ? &strip->trunk_narrow : NULL;
+    /* The last block is read by the tail. */
+    const bool float_tail = index == n - 2 && network->kernels->tail;
+    plan.narrow_copy = narrow && !float_tail ? &strip->trunk_narrow : NULL;
     plan.residual = block == 0 ? &strip->head : &strip->trunk;
     plan.residual2 = index == n - 2 ? &strip->head : NULL; /* the long skip */
     return plan;
@@ -265,12 +304,13 @@ static bool make_layer_row(struct psr_strip *strip, const struct psr_network *ne
     for (int dy = 0; dy < 3; dy++) {
         const int64_t row = y - 1 + dy;
         const bool outside = row < 0 || row >= picture->height;
-        conv.in[dy] =
-            outside ? strip->zero_row : ring_pixel(plan.source, row, first - 1, plan.source_px);
+        const void *zero = strip->zero_rows[index] ? strip->zero_rows[index] : strip->zero_row;
+        conv.in[dy] = outside ? zero : ring_pixel(plan.source, row, first - 1, plan.source_px);
     }
     if (plan.target) {
         conv.out = ring_pixel(plan.target, y, first, channels);
         conv.narrow_out = plan.target->element_bytes != sizeof(float);
+        conv.out_coding = network->coding[index + 1];
     }
     if (plan.residual)
         conv.residual = ring_pixel(plan.residual, y, first, channels);
@@ -281,10 +321,10 @@ static bool make_layer_row(struct psr_strip *strip, const struct psr_network *ne
 
     const struct psr_ring *read_next = plan.narrow_copy ? plan.narrow_copy : plan.target;
     if (plan.narrow_copy)
-        network->kernels->narrow(conv.out, (size_t)conv.n_px * channels,
+        network->kernels->narrow(conv.out, conv.n_px, channels, &network->coding[index + 1],
                                  ring_pixel(plan.narrow_copy, y, first, channels));
     if (read_next)
-        zero_outside(strip, network, read_next, y, channels);
+        zero_outside(strip, network, index + 1, read_next, y, channels);
     return true;
 }
 

@@ -23,6 +23,7 @@
 struct psr_network {
     const struct psr_kernels *kernels; /* the head has kernels->head, where there is one */
     void *packed[PSR_MAX_LAYERS];
+    struct psr_coding coding[PSR_MAX_LAYERS]; /* int8: of each body layer's input; the model's */
     uint32_t n_layers;
     uint32_t channels;
     uint32_t c_tail; /* output channels of the tail, padded */
@@ -62,7 +63,8 @@ struct psr_strip {
     /* Head and trunk in float, to be added to; and as the next convolution reads them, which in
      * fp32 is the same ring. */
     struct psr_ring head, trunk, head_narrow, trunk_narrow;
-    void *zero_row;
+    void *zero_row;                     /* of floats, or of bf16 */
+    uint8_t *zero_rows[PSR_MAX_LAYERS]; /* int8: of the codes of 0, for each body layer */
     float *tail_row, *rgb_row, *alpha_row;
 
     const struct psr_picture *picture;

@@ -119,10 +119,9 @@ static void conv_row(const struct psr_conv *c)
     }
 }
 
-static void pack(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
-                 void *packed)
+static void pack(const struct psr_weights *weights, void *packed)
 {
-    psr_pack_fp32(weight, bias, c_in, c_out, GROUP, packed);
+    psr_pack_fp32(weights, GROUP, packed);
 }
 
 static float probe(uint64_t rounds, uint64_t *operations)

@@ -66,10 +66,9 @@ static void conv_row(const struct psr_conv *c)
     PSR_AVX512_CONV_ROW(c, tile, sizeof(float) * ((size_t)c->c_in * 9 + 1))
 }
 
-static void pack(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
-                 void *packed)
+static void pack(const struct psr_weights *weights, void *packed)
 {
-    psr_pack_fp32(weight, bias, c_in, c_out, TILE_VECTORS * LANES, packed);
+    psr_pack_fp32(weights, TILE_VECTORS * LANES, packed);
 }
 
 static float probe(uint64_t rounds, uint64_t *operations)

@@ -67,15 +67,16 @@ static void conv_row(const struct psr_conv *c)
     PSR_AVX512_CONV_ROW(c, tile, sizeof(uint16_t) * (size_t)c->c_in * 9 + sizeof(float))
 }
 
-static void pack(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
-                 void *packed)
+static void pack(const struct psr_weights *weights, void *packed)
 {
-    psr_pack_bf16(weight, bias, c_in, c_out, TILE_VECTORS * LANES, packed);
+    psr_pack_bf16(weights, TILE_VECTORS * LANES, packed);
 }
 
-static void narrow(const float *from, size_t n, void *to)
+static void narrow(const float *from, size_t n_px, uint32_t channels,
+                   const struct psr_coding *coding, void *to)
 {
-    for (size_t i = 0; i < n; i += LANES)
+    (void)coding;
+    for (size_t i = 0; i < n_px * channels; i += LANES)
         _mm256_storeu_si256((__m256i *)((uint16_t *)to + i),
                             (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
 }

@@ -18,6 +18,24 @@
 
 enum psr_activation { PSR_LINEAR, PSR_SILU };
 
+/* How an int8 convolution's input x of channel c is coded, as an unsigned byte:
+ *
+ *     code = clamp(round(x * inverse_scale[c]) + zero[c], 0, 255)
+ *
+ * so zero[c] is the code of 0, and what lies outside the picture. Rounded to nearest even. */
+struct psr_coding {
+    const float *inverse_scale; /* [channels], positive and finite */
+    const uint8_t *zero;        /* [channels] */
+};
+
+/* A layer before packing. */
+struct psr_weights {
+    const float *weight; /* [c_out][c_in][3][3] */
+    const float *bias;   /* [c_out] */
+    uint32_t c_in, c_out;
+    struct psr_coding coding; /* of its input; NULL pointers where the model has none */
+};
+
 /* One row of a 3x3 convolution, zero padding already lying in the rows:
  *
  *     sum     = bias[o] + sum over dy, dx, i of in[dy][x + dx][i] * weight[o][i][dy][dx]
@@ -27,8 +45,13 @@ enum psr_activation { PSR_LINEAR, PSR_SILU };
  * i where an instruction adds two products at once). So an output's bits depend on its inputs only,
  * not on where in a row or tile it lies.
  * A pixel's channels lie together; `*_px` is the distance from a pixel to the next, in elements.
- * Inputs are of the entry's narrow type (fp32: float, bf16: the upper half of one), sums, residuals
- * and the trunk are float.
+ * Inputs are of the entry's narrow type (fp32: float, bf16: the upper half of one, int8: a code);
+ * sums (int8: after exact integers), residuals and the trunk are float.
+ *
+ * int8 gives the same bits everywhere: what follows the integer sum s is, with fma for a
+ * multiply-add that is rounded once, x = fma(float(s), scale[o], bias[o]); SiLU as written out at
+ * silu_fused() in ref.c; the residuals' additions; the coding above, x * inverse_scale rounded
+ * before it is rounded to a whole number.
  */
 struct psr_conv {
     const void *in[3]; /* rows y-1, y, y+1, each at the pixel left of the first output pixel */
@@ -38,6 +61,7 @@ struct psr_conv {
     const float *residual2; /* NULL, or another, added after it */
     void *out;              /* float, or of the narrow type if narrow_out */
     bool narrow_out;
+    struct psr_coding out_coding; /* int8 with narrow_out: how the next layer reads it */
     size_t out_px;
     uint32_t c_in;
     uint32_t c_out; /* a multiple of PSR_CHANNEL_GROUP: those that pad it have zero weights */
@@ -59,16 +83,18 @@ struct psr_kernels {
     uint32_t cpu_features; /* PSR_CPU_* that must all be there */
 
     uint32_t narrow_bytes; /* of an element that a convolution reads: 4, 2 or 1 */
-    /* Converts `n` floats (a multiple of 16) to the narrow type. NULL where that is float. */
-    void (*narrow)(const float *from, size_t n, void *to);
-    /* The entry for the head, whose inputs are pixels and stay float. NULL: this one. */
-    const struct psr_kernels *head;
+    /* Converts n_px pixels of `channels` (a multiple of 16) to the narrow type; `coding` is looked
+     * at by int8 only. NULL where the narrow type is float. */
+    void (*narrow)(const float *from, size_t n_px, uint32_t channels,
+                   const struct psr_coding *coding, void *to);
+    /* The entries for the head, whose inputs are pixels and stay float, and for the tail where it
+     * reads the trunk in float. NULL: this one. */
+    const struct psr_kernels *head, *tail;
 
     /* Bytes of a packed layer; any alignment unit of it is 64 bytes. */
     size_t (*packed_bytes)(uint32_t c_in, uint32_t c_out);
-    /* weight [c_out][c_in][3][3] and bias [c_out] into `packed` (64-byte aligned, zeroed). */
-    void (*pack)(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
-                 void *packed);
+    /* Lays a layer out in `packed` (64-byte aligned, zeroed). */
+    void (*pack)(const struct psr_weights *weights, void *packed);
     void (*conv)(const struct psr_conv *conv);
     /* Runs `rounds` rounds of independent multiply-adds in registers; returns the operations done
      * (a multiply-add is 2) through *operations and a value that depends on all of them. */
@@ -90,19 +116,31 @@ extern const struct psr_kernels psr_kernels_avx2_fp32;
 extern const struct psr_kernels psr_kernels_avx512_fp32;
 extern const struct psr_kernels psr_kernels_c_bf16;
 extern const struct psr_kernels psr_kernels_avx512_bf16;
+extern const struct psr_kernels psr_kernels_c_int8;
+extern const struct psr_kernels psr_kernels_avx512_vnni;
+
+/* fp32 in C with fused multiply-adds, as the vector entries have them: the int8 reference's head
+ * and tail. Slow, so not in the table. */
+extern const struct psr_kernels psr_kernels_c_fused;
 
 /* The fp32 packing that the entries share, parametrised by the tile's width in output channels:
  * channels are cut into groups of `group`, the last one may be a narrower multiple of
  * PSR_CHANNEL_GROUP. A group is its biases, then its weights as [dy][dx][c_in][group]. */
 size_t psr_packed_bytes_fp32(uint32_t c_in, uint32_t c_out);
-void psr_pack_fp32(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
-                   uint32_t group, void *packed);
+void psr_pack_fp32(const struct psr_weights *weights, uint32_t group, void *packed);
 
 /* The same for bf16: a group is its biases in float, then its weights, rounded to nearest even, as
  * [dy][dx][c_in / 2][group][2]. c_in must be even. */
 size_t psr_packed_bytes_bf16(uint32_t c_in, uint32_t c_out);
-void psr_pack_bf16(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
-                   uint32_t group, void *packed);
+void psr_pack_bf16(const struct psr_weights *weights, uint32_t group, void *packed);
+
+/* The same for int8. The input's scales are multiplied into the weights, which are then rounded to
+ * -127..127 with one scale for each output channel, its largest weight / 127. A group is, each
+ * [group]: the sums' start values (int32, minus what the codes of 0 add up to), the channels'
+ * scales (float), the biases (float); then the weights as [dy][dx][c_in / 4][group][4]. c_in must
+ * be a multiple of 4. */
+size_t psr_packed_bytes_int8(uint32_t c_in, uint32_t c_out);
+void psr_pack_int8(const struct psr_weights *weights, uint32_t group, void *packed);
 
 /* The upper half of a finite float, rounded to nearest even, and back. */
 static inline uint16_t psr_bf16_of_float(float value)

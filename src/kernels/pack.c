@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "src/kernels/kernels.h"
 
+#include <math.h>
+
 size_t psr_packed_bytes_fp32(uint32_t c_in, uint32_t c_out)
 {
     return (size_t)psr_padded_channels(c_out) * ((size_t)c_in * 9 + 1) * sizeof(float);
 }
 
-void psr_pack_fp32(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
-                   uint32_t group, void *packed)
+void psr_pack_fp32(const struct psr_weights *weights, uint32_t group, void *packed)
 {
+    const uint32_t c_in = weights->c_in, c_out = weights->c_out;
     float *to = packed;
     const uint32_t padded = psr_padded_channels(c_out);
 
     for (uint32_t first = 0; first < padded; first += group) {
         const uint32_t width = padded - first < group ? padded - first : group;
         for (uint32_t o = first; o < first + width; o++)
-            *to++ = o < c_out ? bias[o] : 0.0f;
+            *to++ = o < c_out ? weights->bias[o] : 0.0f;
         for (uint32_t tap = 0; tap < 9; tap++) {
             for (uint32_t i = 0; i < c_in; i++) {
                 for (uint32_t o = first; o < first + width; o++)
-                    *to++ = o < c_out ? weight[((size_t)o * c_in + i) * 9 + tap] : 0.0f;
+                    *to++ = o < c_out ? weights->weight[((size_t)o * c_in + i) * 9 + tap] : 0.0f;
             }
         }
     }
@@ -31,25 +33,77 @@ size_t psr_packed_bytes_bf16(uint32_t c_in, uint32_t c_out)
            ((size_t)c_in * 9 * sizeof(uint16_t) + sizeof(float));
 }
 
-void psr_pack_bf16(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
-                   uint32_t group, void *packed)
+void psr_pack_bf16(const struct psr_weights *weights, uint32_t group, void *packed)
 {
+    const uint32_t c_in = weights->c_in, c_out = weights->c_out;
     unsigned char *to = packed;
     const uint32_t padded = psr_padded_channels(c_out);
 
     for (uint32_t first = 0; first < padded; first += group) {
         const uint32_t width = padded - first < group ? padded - first : group;
         for (uint32_t o = first; o < first + width; o++, to += sizeof(float))
-            memcpy(to, o < c_out ? &bias[o] : &(float){0}, sizeof(float));
+            memcpy(to, o < c_out ? &weights->bias[o] : &(float){0}, sizeof(float));
         for (uint32_t tap = 0; tap < 9; tap++) {
             for (uint32_t i = 0; i < c_in; i += 2) {
                 for (uint32_t k = 0; k < 2 * width; k++, to += sizeof(uint16_t)) {
                     const uint32_t o = first + k / 2;
                     const float value =
-                        o < c_out ? weight[((size_t)o * c_in + i + k % 2) * 9 + tap] : 0.0f;
+                        o < c_out ? weights->weight[((size_t)o * c_in + i + k % 2) * 9 + tap]
+                                  : 0.0f;
                     memcpy(to, &(uint16_t){psr_bf16_of_float(value)}, sizeof(uint16_t));
                 }
             }
         }
+    }
+}
+
+size_t psr_packed_bytes_int8(uint32_t c_in, uint32_t c_out)
+{
+    return (size_t)psr_padded_channels(c_out) *
+           ((size_t)c_in * 9 + sizeof(int32_t) + 2 * sizeof(float));
+}
+
+/* A weight with the scale of its input channel in it. */
+static float scaled_weight(const struct psr_weights *weights, uint32_t o, uint32_t i, uint32_t tap)
+{
+    return weights->weight[((size_t)o * weights->c_in + i) * 9 + tap] /
+           weights->coding.inverse_scale[i];
+}
+
+static float weight_scale(const struct psr_weights *weights, uint32_t o)
+{
+    float largest = 0;
+    for (uint32_t i = 0; i < weights->c_in; i++) {
+        for (uint32_t tap = 0; tap < 9; tap++)
+            largest = fmaxf(largest, fabsf(scaled_weight(weights, o, i, tap)));
+    }
+    return largest > 0 ? largest / 127.0f : 1.0f;
+}
+
+void psr_pack_int8(const struct psr_weights *weights, uint32_t group, void *packed)
+{
+    const uint32_t c_in = weights->c_in, padded = psr_padded_channels(weights->c_out);
+    unsigned char *to = packed;
+
+    for (uint32_t first = 0; first < padded; first += group) {
+        const uint32_t width = padded - first < group ? padded - first : group;
+        int32_t *start = (int32_t *)(void *)to;
+        float *scale = (float *)(void *)(to + width * sizeof *start), *bias = scale + width;
+        int8_t *codes = (int8_t *)(bias + width);
+
+        for (uint32_t k = 0; k < width && first + k < weights->c_out; k++) {
+            const uint32_t o = first + k;
+            scale[k] = weight_scale(weights, o);
+            bias[k] = weights->bias[o];
+            for (uint32_t tap = 0; tap < 9; tap++) {
+                for (uint32_t i = 0; i < c_in; i++) {
+                    const float code = rintf(scaled_weight(weights, o, i, tap) / scale[k]);
+                    codes[((size_t)tap * (c_in / 4) + i / 4) * 4 * width + 4 * k + i % 4] =
+                        (int8_t)code;
+                    start[k] -= (int32_t)code * weights->coding.zero[i];
+                }
+            }
+        }
+        to += width * psr_packed_bytes_int8(c_in, PSR_CHANNEL_GROUP) / PSR_CHANNEL_GROUP;
     }
 }

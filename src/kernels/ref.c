@@ -61,10 +61,9 @@ static void conv_row(const struct psr_conv *c)
     }
 }
 
-static void pack(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
-                 void *packed)
+static void pack(const struct psr_weights *weights, void *packed)
 {
-    psr_pack_fp32(weight, bias, c_in, c_out, GROUP, packed);
+    psr_pack_fp32(weights, GROUP, packed);
 }
 
 static float probe(uint64_t rounds, uint64_t *operations)
@@ -128,15 +127,16 @@ static void conv_row_bf16(const struct psr_conv *c)
     }
 }
 
-static void pack_bf16(const float *weight, const float *bias, uint32_t c_in, uint32_t c_out,
-                      void *packed)
+static void pack_bf16(const struct psr_weights *weights, void *packed)
 {
-    psr_pack_bf16(weight, bias, c_in, c_out, GROUP, packed);
+    psr_pack_bf16(weights, GROUP, packed);
 }
 
-static void narrow_bf16(const float *from, size_t n, void *to)
+static void narrow_bf16(const float *from, size_t n_px, uint32_t channels,
+                        const struct psr_coding *coding, void *to)
 {
-    for (size_t i = 0; i < n; i++)
+    (void)coding;
+    for (size_t i = 0; i < n_px * channels; i++)
         ((uint16_t *)to)[i] = psr_bf16_of_float(from[i]);
 }
 
@@ -149,5 +149,129 @@ const struct psr_kernels psr_kernels_c_bf16 = {
     .packed_bytes = psr_packed_bytes_bf16,
     .pack = pack_bf16,
     .conv = conv_row_bf16,
+    .probe = probe,
+};
+
+/* -------------------------------------------------------------------------------------- int8 -- */
+
+/* The vector kernels' operations one by one, so that int8 gives the same bits everywhere: e^-x is
+ * 2^n * 2^f with n whole and f in [-0.5, 0.5], 2^f a polynomial. */
+static float silu_fused(float x)
+{
+    static const float c[] = PSR_EXP2_COEFFICIENTS;
+    const float t = fmaxf(fminf(x * -0x1.715476p+0f, 126.0f), -126.0f);
+    const float n = rintf(t), f = t - n;
+    float p = c[6];
+    for (int i = 5; i >= 0; i--)
+        p = fmaf(p, f, c[i]);
+    return x / (1.0f + ldexpf(p, (int)n));
+}
+
+static uint8_t code_of(const struct psr_coding *coding, uint32_t channel, float value)
+{
+    const float code = rintf(value * coding->inverse_scale[channel]) + coding->zero[channel];
+    return (uint8_t)fminf(fmaxf(code, 0.0f), 255.0f);
+}
+
+static void conv_pixel_int8(const struct psr_conv *c, const unsigned char *packed, uint32_t x,
+                            uint32_t first)
+{
+    const int32_t *start = (const int32_t *)(const void *)packed;
+    const float *scale = (const float *)(start + GROUP), *bias = scale + GROUP;
+    const int8_t *weight = (const int8_t *)(bias + GROUP);
+    int32_t sum[GROUP];
+
+    memcpy(sum, start, sizeof sum);
+    for (int dy = 0; dy < 3; dy++) {
+        for (int dx = 0; dx < 3; dx++) {
+            const uint8_t *in = (const uint8_t *)c->in[dy] + (x + (size_t)dx) * c->in_px;
+            for (uint32_t i = 0; i < c->c_in; i += 4, weight += 4 * GROUP) {
+                for (int o = 0; o < 4 * GROUP; o++)
+                    sum[o / 4] += in[i + (uint32_t)o % 4] * weight[o];
+            }
+        }
+    }
+
+    const size_t at = x * c->out_px + first;
+    for (uint32_t o = 0; o < GROUP; o++) {
+        float value = fmaf((float)sum[o], scale[o], bias[o]);
+        if (c->activation == PSR_SILU)
+            value = silu_fused(value);
+        if (c->residual)
+            value += c->residual[at + o];
+        if (c->residual2)
+            value += c->residual2[at + o];
+        if (c->narrow_out)
+            ((uint8_t *)c->out)[at + o] = code_of(&c->out_coding, first + o, value);
+        else
+            ((float *)c->out)[at + o] = value;
+    }
+}
+
+static void conv_row_int8(const struct psr_conv *c)
+{
+    const size_t group_bytes = psr_packed_bytes_int8(c->c_in, GROUP);
+    for (uint32_t first = 0; first < c->c_out; first += GROUP) {
+        const unsigned char *packed =
+            (const unsigned char *)c->packed + first / GROUP * group_bytes;
+        for (uint32_t x = 0; x < c->n_px; x++)
+            conv_pixel_int8(c, packed, x, first);
+    }
+}
+
+static void pack_int8(const struct psr_weights *weights, void *packed)
+{
+    psr_pack_int8(weights, GROUP, packed);
+}
+
+static void narrow_int8(const float *from, size_t n_px, uint32_t channels,
+                        const struct psr_coding *coding, void *to)
+{
+    uint8_t *code = to;
+    for (size_t x = 0; x < n_px; x++) {
+        for (uint32_t i = 0; i < channels; i++)
+            *code++ = code_of(coding, i, *from++);
+    }
+}
+
+/* Integers on the portable path are no faster than floats: the same probe. */
+const struct psr_kernels psr_kernels_c_int8 = {
+    .isa = PIPERSR_ISA_C,
+    .precision = PIPERSR_PRECISION_INT8,
+    .narrow_bytes = sizeof(uint8_t),
+    .narrow = narrow_int8,
+    .head = &psr_kernels_c_fused,
+    .tail = &psr_kernels_c_fused,
+    .packed_bytes = psr_packed_bytes_int8,
+    .pack = pack_int8,
+    .conv = conv_row_int8,
+    .probe = probe,
+};
+
+static void conv_row_fused(const struct psr_conv *c)
+{
+    const size_t group_floats = GROUP * ((size_t)c->c_in * 9 + 1);
+    for (uint32_t o = 0; o < c->c_out; o++) {
+        const float *packed = (const float *)c->packed + o / GROUP * group_floats + o % GROUP;
+        for (uint32_t x = 0; x < c->n_px; x++) {
+            const float *weight = packed;
+            float sum = *weight;
+            for (size_t tap = 0; tap < 9; tap++) {
+                const float *in = (const float *)c->in[tap / 3] + (x + tap % 3) * c->in_px;
+                for (uint32_t i = 0; i < c->c_in; i++)
+                    sum = fmaf(in[i], *(weight += GROUP), sum);
+            }
+            ((float *)c->out)[x * c->out_px + o] = sum;
+        }
+    }
+}
+
+const struct psr_kernels psr_kernels_c_fused = {
+    .isa = PIPERSR_ISA_C,
+    .precision = PIPERSR_PRECISION_FP32,
+    .narrow_bytes = sizeof(float),
+    .packed_bytes = psr_packed_bytes_fp32,
+    .pack = pack,
+    .conv = conv_row_fused,
     .probe = probe,
 };

@@ -5,10 +5,12 @@
 static const struct psr_kernels *const entries[] = {
     &psr_kernels_c_fp32,
     &psr_kernels_c_bf16,
+    &psr_kernels_c_int8,
 #if defined(PIPERSR_HAVE_X86)
     &psr_kernels_avx2_fp32,
     &psr_kernels_avx512_fp32,
     &psr_kernels_avx512_bf16,
+    &psr_kernels_avx512_vnni,
 #endif
     NULL,
 };

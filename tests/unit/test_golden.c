@@ -14,7 +14,8 @@
 
 /* Largest and root-mean-square error in 0..1. fp32: sums of up to 1152 products, 14 layers deep.
  * bf16: each layer's inputs and weights have 8 significant bits; on these pictures of noise and
- * hard edges, whose outputs are as large as any, that is a hundredth at worst. */
+ * hard edges, whose outputs are as large as any, that is a hundredth at worst.
+ * (int8 has ranges for photographs, not for noise: tests/e2e measures it on pictures.) */
 static const struct {
     pipersr_precision precision;
     float worst, rms;

@@ -31,7 +31,14 @@ static void fill(float *values, size_t n, enum fill kind, unsigned *seed)
 /* The C reference of the same precision. */
 static const struct psr_kernels *reference_of(const struct psr_kernels *kernels)
 {
-    return kernels->precision == PIPERSR_PRECISION_BF16 ? &psr_kernels_c_bf16 : &psr_kernels_c_fp32;
+    switch (kernels->precision) {
+    case PIPERSR_PRECISION_INT8:
+        return &psr_kernels_c_int8;
+    case PIPERSR_PRECISION_BF16:
+        return &psr_kernels_c_bf16;
+    default:
+        return &psr_kernels_c_fp32;
+    }
 }
 
 /* One random job: its numbers, and what two kernel sets make of them. */
@@ -40,7 +47,26 @@ struct job {
     uint32_t true_c_out;
     size_t row, out_elements;
     float *rows[3], *residual[2], *weight, *bias;
+    struct psr_coding in_coding; /* int8 */
 };
+
+/* Codes for `channels`: ranges of about -1..1, every kind of zero. */
+static struct psr_coding make_coding(uint32_t channels, unsigned *seed)
+{
+    float *inverse_scale = malloc(channels * sizeof *inverse_scale);
+    uint8_t *zero = malloc(channels);
+    for (uint32_t i = 0; i < channels; i++) {
+        inverse_scale[i] = 100.0f + 60.0f * check_random_float(seed);
+        zero[i] = (uint8_t)check_random(seed);
+    }
+    return (struct psr_coding){inverse_scale, zero};
+}
+
+static void free_coding(struct psr_coding *coding)
+{
+    free((void *)coding->inverse_scale);
+    free((void *)coding->zero);
+}
 
 /* Largest error that two orders of rounding of this sum may differ by: half an ulp of the sum of
  * magnitudes for each of its additions and products. */
@@ -73,12 +99,14 @@ static float *run_set(const struct psr_kernels *kernels, const struct job *job, 
     float *out = malloc(room * sizeof *out);
 
     memset(packed, 0, bytes);
-    kernels->pack(job->weight, job->bias, c.c_in, job->true_c_out, packed);
+    const struct psr_weights weights = {job->weight, job->bias, c.c_in, job->true_c_out,
+                                        job->in_coding};
+    kernels->pack(&weights, packed);
     for (int i = 0; i < 3; i++) {
         c.in[i] = job->rows[i];
         if (kernels->narrow) {
-            c.in[i] = narrow[i] = malloc((job->row + 16) * kernels->narrow_bytes);
-            kernels->narrow(job->rows[i], job->row / 16 * 16, narrow[i]);
+            c.in[i] = narrow[i] = malloc(job->row * kernels->narrow_bytes);
+            kernels->narrow(job->rows[i], c.n_px + 2, c.c_in, &job->in_coding, narrow[i]);
         }
     }
     for (size_t k = 0; k < room; k++)
@@ -94,11 +122,12 @@ static float *run_set(const struct psr_kernels *kernels, const struct job *job, 
     for (size_t k = 0; k < PAD; k++)
         *outside += out[k] != MARK || out[PAD + job->out_elements + k] != MARK;
     if (c.narrow_out) {
-        const uint16_t *half = c.out;
         float *wide = malloc(room * sizeof *wide);
         for (size_t k = 0; k < job->out_elements; k++)
-            wide[PAD + k] = psr_float_of_bf16(half[k]);
-        for (size_t k = job->out_elements / 2; k < job->out_elements; k++)
+            wide[PAD + k] = kernels->narrow_bytes == 2 ? psr_float_of_bf16(((uint16_t *)c.out)[k])
+                                                       : ((uint8_t *)c.out)[k];
+        const size_t floats_written = job->out_elements * kernels->narrow_bytes / sizeof(float);
+        for (size_t k = floats_written; k < job->out_elements; k++)
             *outside += out[PAD + k] != MARK;
         free(out);
         out = wide;
@@ -128,6 +157,9 @@ static void run(const struct psr_kernels *kernels, uint32_t c_in, uint32_t c_out
     };
     in_place = in_place && !narrow_out;
     job.row = (n_px + 2) * job.conv.in_px;
+    job.in_coding = make_coding(c_in, seed);
+    job.conv.out_coding = make_coding(padded, seed);
+    const bool exact = kernels->precision == PIPERSR_PRECISION_INT8;
     job.weight = malloc((size_t)c_out * c_in * 9 * sizeof(float));
     job.bias = malloc(c_out * sizeof(float));
     fill(job.weight, (size_t)c_out * c_in * 9, RANDOM, seed);
@@ -153,7 +185,8 @@ static void run(const struct psr_kernels *kernels, uint32_t c_in, uint32_t c_out
             const float magnitude = fmaxf(fabsf(expected[at]), 1.0f);
             /* A sum on a rounding border of bf16 may fall to either side. */
             const float last_place = narrow_out ? magnitude / 128 : magnitude * 2.4e-7f;
-            wrong += !(difference <= bound(&job, x, o) + last_place);
+            wrong += exact ? expected[at] != result[at]
+                           : !(difference <= bound(&job, x, o) + last_place);
         }
     }
     CHECK(wrong == 0, "%s %s: %d of %zu wrong (c_in %u, c_out %u, n %u, act %d, res %d, fill %d)",
@@ -162,6 +195,8 @@ static void run(const struct psr_kernels *kernels, uint32_t c_in, uint32_t c_out
     CHECK(outside == 0, "%s: wrote beside the output (c_in %u, c_out %u, n %u)",
           pipersr_isa_name(kernels->isa), c_in, c_out, n_px);
 
+    free_coding(&job.in_coding);
+    free_coding(&job.conv.out_coding);
     free(job.weight);
     free(job.bias);
     free(expected);
@@ -183,7 +218,8 @@ static void run_silu(const struct psr_kernels *kernels)
 
     for (int o = 0; o < C; o++)
         weight[o * 27 + 4] = 1.0f;
-    kernels->pack(weight, bias, 3, C, packed);
+    kernels->pack(&(struct psr_weights){.weight = weight, .bias = bias, .c_in = 3, .c_out = C},
+                  packed);
     for (double base = -110; base < 110; base += 0.37) {
         for (int x = 0; x < N + 2; x++)
             in[x * 4] = (float)(base + x * 0.0057);

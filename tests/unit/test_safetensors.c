@@ -3,6 +3,7 @@
  * Damaged and hostile model files: each is refused with the right status and a message that names
  * the fault. test_safetensors MODEL, the default model's file, is what they are made from.
  */
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,18 +181,43 @@ static void test_json(void)
     expect_header(text, 0, "too many tensors");
 }
 
+/* Infinities and NaNs in place of the tail's first weights. */
 static void test_values(void)
 {
-    uint64_t header = 0;
+    uint64_t header = 0, begin = 0;
     memcpy(&header, good, 8);
+    const char *tail = memmem(good + 8, header, "\"tail.weight\"", 13);
+    const char *offsets = tail ? strstr(tail, "\"data_offsets\":[") : NULL;
+    CHECK(offsets && sscanf(offsets + 16, "%" SCNu64, &begin) == 1, "no tail.weight");
     static const uint16_t bad[] = {0x7c00, 0xfc00, 0x7e00, 0x7c01};
     unsigned char *edited = malloc(good_size);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         memcpy(edited, good, good_size);
-        memcpy(edited + good_size - 2 * (i + 1), &bad[i], 2);
-        expect(edited, good_size, "NaN or an infinity");
+        memcpy(edited + 8 + header + begin + 2 * i, &bad[i], 2);
+        expect(edited, good_size, "'tail.weight' holds a NaN or an infinity");
     }
     free(edited);
+}
+
+/* The numbers that int8 needs: all of them or none, and in range. */
+static void test_coding(void)
+{
+    uint64_t header = 0, begin = 0;
+    memcpy(&header, good, 8);
+    const char *scale = memmem(good + 8, header, "\"body.0.conv1.input_scale\"", 26);
+    const char *offsets = scale ? strstr(scale, "\"data_offsets\":[") : NULL;
+    CHECK(offsets && sscanf(offsets + 16, "%" SCNu64, &begin) == 1, "no input_scale");
+    static const float bad[] = {0.0f, -1.0f, 1e20f, 1e-20f};
+    unsigned char *edited = malloc(good_size);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        memcpy(edited, good, good_size);
+        memcpy(edited + 8 + header + begin + 4 * i, &bad[i], 4);
+        expect(edited, good_size, "out of range");
+    }
+    free(edited);
+    expect_edit("\"body.1.conv2.input_scale\"", "\"body.1.conv2.input_Scale\"", "is missing");
+    expect_edit("\"body.1.conv2.input_zero\"", "\"body.1.conv2.input_Zero\"", "is missing");
+    expect_edit("\"dtype\":\"U8\"", "\"dtype\":\"I8\"", "is not U8");
 }
 
 static void test_good(void)
@@ -230,6 +256,7 @@ int main(int argc, char **argv)
     test_tensors();
     test_json();
     test_values();
+    test_coding();
     free(good);
     return check_result();
 }
