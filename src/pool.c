@@ -2,6 +2,7 @@
 #include "src/pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -11,6 +12,7 @@ struct worker {
     struct psr_pool *pool;
     pthread_t thread;
     unsigned index;
+    atomic_int cpu; /* it was on when it last began a round; -1: unknown */
 };
 
 struct psr_pool {
@@ -31,6 +33,49 @@ struct psr_pool {
     unsigned threads;
     struct worker workers[]; /* threads - 1 of them are started: [0] is the caller */
 };
+
+#if defined(__linux__)
+static int current_cpu(void)
+{
+    return sched_getcpu();
+}
+
+/* Linux may wake a worker on the very CPU that its caller is about to keep busy, and leave both
+ * there for many milliseconds while other CPUs idle: half the speed on two cores. A worker that
+ * finds itself where another thread of its pool works moves on by forbidding itself those CPUs for
+ * a moment. Nothing stays pinned. */
+static void leave_shared_cpu(struct worker *self)
+{
+    struct psr_pool *pool = self->pool;
+    const int cpu = current_cpu();
+    cpu_set_t allowed, free_cpus;
+    bool is_shared = false;
+
+    if (cpu < 0 || pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed))
+        return;
+    free_cpus = allowed;
+    for (unsigned i = 0; i < pool->threads; i++) {
+        const int taken = i == self->index ? -1 : atomic_load(&pool->workers[i].cpu);
+        if (taken >= 0 && taken < CPU_SETSIZE)
+            CPU_CLR(taken, &free_cpus);
+        is_shared |= taken == cpu;
+    }
+    if (is_shared && CPU_COUNT(&free_cpus) > 0 &&
+        pthread_setaffinity_np(pthread_self(), sizeof free_cpus, &free_cpus) == 0)
+        pthread_setaffinity_np(pthread_self(), sizeof allowed, &allowed);
+    atomic_store(&self->cpu, current_cpu());
+}
+#else
+static int current_cpu(void)
+{
+    return -1;
+}
+
+static void leave_shared_cpu(struct worker *self)
+{
+    (void)self;
+}
+#endif
 
 static void take_jobs(struct psr_pool *pool, unsigned worker)
 {
@@ -53,6 +98,7 @@ static void *work(void *argument)
             break;
         seen = pool->round;
         pthread_mutex_unlock(&pool->mutex);
+        leave_shared_cpu(self);
         take_jobs(pool, self->index);
         pthread_mutex_lock(&pool->mutex);
         if (--pool->working == 0)
@@ -71,6 +117,8 @@ struct psr_pool *psr_pool_create(unsigned threads)
     pthread_cond_init(&pool->work_ready, NULL);
     pthread_cond_init(&pool->work_done, NULL);
     pool->threads = 1;
+    for (unsigned i = 0; i < threads; i++)
+        atomic_init(&pool->workers[i].cpu, -1);
 
     /* The program's signals belong to the program's threads: a handler must not run on ours. */
     sigset_t all, before;
@@ -106,11 +154,13 @@ void psr_pool_run(struct psr_pool *pool, size_t n_jobs, psr_pool_function *funct
 
     const bool shared = pool->threads > 1 && n_jobs > 1;
     if (shared) {
+        atomic_store(&pool->workers[0].cpu, current_cpu());
         pthread_mutex_lock(&pool->mutex);
         pool->round++;
         pool->working = pool->threads - 1;
         pthread_cond_broadcast(&pool->work_ready);
         pthread_mutex_unlock(&pool->mutex);
+        sched_yield(); /* a worker that was woken on this CPU gets the chance to leave it */
     }
     take_jobs(pool, 0);
     if (shared) {

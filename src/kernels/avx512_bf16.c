@@ -96,6 +96,7 @@ static float probe(uint64_t rounds, uint64_t *operations)
             sum[i] = _mm512_dpbf16_ps(sum[i], half, half);
     }
     __m512 total = _mm512_setzero_ps();
+#pragma GCC unroll 24
     for (int i = 0; i < CHAINS; i++)
         total = _mm512_add_ps(total, sum[i]);
     *operations = rounds * CHAINS * LANES * 4;
