@@ -127,11 +127,18 @@ static enum media_status check_size(const struct media_image_input *input, uint6
     return MEDIA_OK;
 }
 
+static bool is_set(VipsImage *image, const char *field)
+{
+    int value = 0;
+    return vips_image_get_typeof(image, field) && vips_image_get_int(image, field, &value) == 0 &&
+           value != 0;
+}
+
 /* Interlaced PNG and progressive JPEG come coarse first: all of it is there or nothing. */
 static bool is_read_whole(const struct media_image_input *input)
 {
-    return input->format->reads_whole || vips_image_get_typeof(input->image, "interlaced") ||
-           vips_image_get_typeof(input->image, "jpeg-multiscan");
+    return input->format->reads_whole || is_set(input->image, "interlaced") ||
+           is_set(input->image, "jpeg-multiscan");
 }
 
 static enum media_status check_memory(const struct media_image_input *input,

@@ -4,9 +4,19 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 import pytest
+
+# A job in the background, or under nohup, starts with these ignored, and so would every program under
+# test. Caught signals are back at their defaults in a program that is started.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, lambda *_: os._exit(128 + signal.SIGHUP)),
+):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"

@@ -355,3 +355,18 @@ def test_interrupt_leaves_nothing(program, tmp_path, number):
     assert child.returncode in (128 + number, -number)
     assert time.monotonic() - started < 3
     assert not target.exists() and leftovers(tmp_path) == []
+
+
+def test_large_baseline_jpeg_starts(program, tmp_path):
+    """280 megapixels, over the limit for readers that hold all of it: a baseline JPEG is read by rows."""
+    source = tmp_path / "large.jpg"
+    Image.new("L", (20000, 14000), 128).save(source)
+    with subprocess.Popen(
+        [str(program), "upscale", str(source), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        first = child.stdout.readline()
+        child.terminate()
+        assert '"progress"' in first, first + child.stderr.read()
