@@ -41,7 +41,9 @@ enum {
     POSITION_PX = 4,
     TRANSFORMED = 6,
     MAX_C_IN = 128,
-    PARTS = 16 /* 16-bit numbers in a register */
+    PARTS = 16, /* 16-bit numbers in a register */
+    /* All layers' weights together do not fit in L2: each layer's are fetched anew for each row. */
+    WEIGHTS_AHEAD_BYTES = 4096
 };
 
 /* Of TILE_PX positions: the transformed inputs of the kernel's rows one behind the other, and the
@@ -134,6 +136,7 @@ sum_tile(const struct psr_conv *c, const int16_t *weight, struct block *block, c
         for (uint32_t i = 0; i < 3 * c->c_in; i += 4) {
 #pragma GCC unroll 2
             for (int step = 0; step < 2; step++, in += 2, weight += 2 * GROUP) {
+                _mm_prefetch((const char *)weight + WEIGHTS_AHEAD_BYTES, _MM_HINT_T0);
                 const __m256i w0 = load(weight), w1 = load(weight + PARTS);
 #pragma GCC unroll 6
                 for (int p = 0; p < n; p++) {
