@@ -16,29 +16,7 @@
 #include <immintrin.h>
 
 #include "src/cpu.h"
-#include "src/kernels/kernels.h"
-
-enum { LANES = 8, TILE_PX = 6, TILE_VECTORS = 2, GROUP = TILE_VECTORS * LANES };
-
-/* x / (1 + e^-x). e^-x = 2^n * 2^f with n whole and f in [-0.5, 0.5]. */
-static inline __m256 silu(__m256 x)
-{
-    static const float c[] = PSR_EXP2_COEFFICIENTS;
-    __m256 t =
-        _mm256_min_ps(_mm256_mul_ps(x, _mm256_set1_ps(-0x1.715476p+0f)), _mm256_set1_ps(126.0f));
-    /* Below, 2^n is built from its exponent bits: where e^-x would be subnormal it is as good as
-     * nothing beside the 1 that it is added to. */
-    t = _mm256_max_ps(t, _mm256_set1_ps(-126.0f));
-    const __m256 n = _mm256_round_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    const __m256 f = _mm256_sub_ps(t, n);
-    __m256 p = _mm256_set1_ps(c[6]);
-    for (int i = 5; i >= 0; i--)
-        p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(c[i]));
-    const __m256i exponent =
-        _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
-    const __m256 e = _mm256_mul_ps(p, _mm256_castsi256_ps(exponent));
-    return _mm256_div_ps(x, _mm256_add_ps(_mm256_set1_ps(1.0f), e));
-}
+#include "src/kernels/avx2_tile.h"
 
 /* n pixels by one group of channels; called with constant n only (see avx512.c). */
 static inline __attribute__((always_inline)) void
@@ -73,14 +51,7 @@ tile(const struct psr_conv *c, const float *packed, uint32_t x, uint32_t first, 
 #pragma GCC unroll 2
         for (int k = 0; k < TILE_VECTORS; k++) {
             const size_t at = (x + (size_t)p) * c->out_px + first + (size_t)(k * LANES);
-            __m256 value = sum[p][k];
-            if (c->activation == PSR_SILU)
-                value = silu(value);
-            if (c->residual)
-                value = _mm256_add_ps(value, _mm256_loadu_ps(c->residual + at));
-            if (c->residual2)
-                value = _mm256_add_ps(value, _mm256_loadu_ps(c->residual2 + at));
-            _mm256_storeu_ps((float *)c->out + at, value);
+            _mm256_storeu_ps((float *)c->out + at, psr_avx2_finish(c, sum[p][k], at));
         }
     }
 }

@@ -117,6 +117,8 @@ extern const struct psr_kernels psr_kernels_avx512_fp32;
 extern const struct psr_kernels psr_kernels_c_bf16;
 extern const struct psr_kernels psr_kernels_avx512_bf16;
 extern const struct psr_kernels psr_kernels_c_int8;
+extern const struct psr_kernels psr_kernels_avx2_int8;
+extern const struct psr_kernels psr_kernels_avx_vnni;
 extern const struct psr_kernels psr_kernels_avx512_vnni;
 
 /* fp32 in C with fused multiply-adds, as the vector entries have them: the int8 reference's head
@@ -141,6 +143,12 @@ void psr_pack_bf16(const struct psr_weights *weights, uint32_t group, void *pack
  * be a multiple of 4. */
 size_t psr_packed_bytes_int8(uint32_t c_in, uint32_t c_out);
 void psr_pack_int8(const struct psr_weights *weights, uint32_t group, void *packed);
+
+/* The parts of it, for packers of another layout: the scale of output channel o, and the code of
+ * one of its weights, -127..127. `tap` is 3 * dy + dx. */
+float psr_weight_scale_int8(const struct psr_weights *weights, uint32_t o);
+int32_t psr_weight_code_int8(const struct psr_weights *weights, uint32_t o, uint32_t i,
+                             uint32_t tap, float scale);
 
 /* The upper half of a finite float, rounded to nearest even, and back. */
 static inline uint16_t psr_bf16_of_float(float value)

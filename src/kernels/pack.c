@@ -70,7 +70,7 @@ static float scaled_weight(const struct psr_weights *weights, uint32_t o, uint32
            weights->coding.inverse_scale[i];
 }
 
-static float weight_scale(const struct psr_weights *weights, uint32_t o)
+float psr_weight_scale_int8(const struct psr_weights *weights, uint32_t o)
 {
     float largest = 0;
     for (uint32_t i = 0; i < weights->c_in; i++) {
@@ -78,6 +78,12 @@ static float weight_scale(const struct psr_weights *weights, uint32_t o)
             largest = fmaxf(largest, fabsf(scaled_weight(weights, o, i, tap)));
     }
     return largest > 0 ? largest / 127.0f : 1.0f;
+}
+
+int32_t psr_weight_code_int8(const struct psr_weights *weights, uint32_t o, uint32_t i,
+                             uint32_t tap, float scale)
+{
+    return (int32_t)rintf(scaled_weight(weights, o, i, tap) / scale);
 }
 
 void psr_pack_int8(const struct psr_weights *weights, uint32_t group, void *packed)
@@ -93,14 +99,14 @@ void psr_pack_int8(const struct psr_weights *weights, uint32_t group, void *pack
 
         for (uint32_t k = 0; k < width && first + k < weights->c_out; k++) {
             const uint32_t o = first + k;
-            scale[k] = weight_scale(weights, o);
+            scale[k] = psr_weight_scale_int8(weights, o);
             bias[k] = weights->bias[o];
             for (uint32_t tap = 0; tap < 9; tap++) {
                 for (uint32_t i = 0; i < c_in; i++) {
-                    const float code = rintf(scaled_weight(weights, o, i, tap) / scale[k]);
+                    const int32_t code = psr_weight_code_int8(weights, o, i, tap, scale[k]);
                     codes[((size_t)tap * (c_in / 4) + i / 4) * 4 * width + 4 * k + i % 4] =
                         (int8_t)code;
-                    start[k] -= (int32_t)code * weights->coding.zero[i];
+                    start[k] -= code * weights->coding.zero[i];
                 }
             }
         }

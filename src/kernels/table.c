@@ -10,6 +10,8 @@ static const struct psr_kernels *const entries[] = {
     &psr_kernels_avx2_fp32,
     &psr_kernels_avx512_fp32,
     &psr_kernels_avx512_bf16,
+    &psr_kernels_avx2_int8,
+    &psr_kernels_avx_vnni,
     &psr_kernels_avx512_vnni,
 #endif
     NULL,

@@ -246,35 +246,48 @@ static void run_silu(const struct psr_kernels *kernels)
     free(packed);
 }
 
-int main(void)
+static void run_entry(const struct psr_kernels *entry)
 {
     const uint32_t features = psr_cpu_features();
     unsigned seed = 20260322;
 
-    for (const struct psr_kernels *const *entry = psr_kernels_all(); *entry; entry++) {
-        if (((*entry)->cpu_features & features) != (*entry)->cpu_features) {
-            printf("%s is not on this CPU\n", pipersr_isa_name((*entry)->isa));
-            continue;
-        }
-        if (!(*entry)->narrow)
-            run_silu(*entry);
-        /* Every remainder of every tile width, for the layer shapes of the default model. */
-        for (uint32_t n = 1; n <= 43; n++) {
-            run(*entry, 64, 64, n, PSR_SILU, 0, false, RANDOM, &seed);
-            run(*entry, 64, 64, n, PSR_LINEAR, 1, true, RANDOM, &seed);
-            if (!(*entry)->head)
-                run(*entry, 3, 64, n, PSR_LINEAR, 0, false, RANDOM, &seed);
-            run(*entry, 64, 12, n, PSR_LINEAR, 0, false, RANDOM, &seed);
-        }
-        for (int i = 0; i < 200; i++) {
-            const bool wide = (*entry)->head || check_random(&seed) % 4;
-            const uint32_t c_in = wide ? 16 * (1 + check_random(&seed) % 8) : 3;
-            const uint32_t c_out = check_random(&seed) % 4 ? 16 * (1 + check_random(&seed) % 8)
-                                                           : 3 * (1 + check_random(&seed) % 16);
-            run(*entry, c_in, c_out, 1 + check_random(&seed) % MAX_PX,
-                check_random(&seed) % 2 ? PSR_SILU : PSR_LINEAR, (int)(check_random(&seed) % 3),
-                check_random(&seed) % 2, (enum fill)(check_random(&seed) % N_FILLS), &seed);
-        }
+    if ((entry->cpu_features & features) != entry->cpu_features) {
+        printf("%s %s: an entry is not for this CPU\n", pipersr_isa_name(entry->isa),
+               pipersr_precision_name(entry->precision));
+        return;
     }
+    if (!entry->narrow)
+        run_silu(entry);
+    /* Every remainder of every tile width, for the layer shapes of the default model. */
+    for (uint32_t n = 1; n <= 43; n++) {
+        run(entry, 64, 64, n, PSR_SILU, 0, false, RANDOM, &seed);
+        run(entry, 64, 64, n, PSR_LINEAR, 1, true, RANDOM, &seed);
+        if (!entry->head)
+            run(entry, 3, 64, n, PSR_LINEAR, 0, false, RANDOM, &seed);
+        run(entry, 64, 12, n, PSR_LINEAR, 0, false, RANDOM, &seed);
+    }
+    for (int i = 0; i < 200; i++) {
+        const bool wide = entry->head || check_random(&seed) % 4;
+        const uint32_t c_in = wide ? 16 * (1 + check_random(&seed) % 8) : 3;
+        const uint32_t c_out = check_random(&seed) % 4 ? 16 * (1 + check_random(&seed) % 8)
+                                                       : 3 * (1 + check_random(&seed) % 16);
+        run(entry, c_in, c_out, 1 + check_random(&seed) % MAX_PX,
+            check_random(&seed) % 2 ? PSR_SILU : PSR_LINEAR, (int)(check_random(&seed) % 3),
+            check_random(&seed) % 2, (enum fill)(check_random(&seed) % N_FILLS), &seed);
+    }
+}
+
+#if defined(TEST_AVX_VNNI_EVEX)
+/* The AVX-VNNI file built with the AVX-512 form of its instruction (tests/meson.build). */
+extern const struct psr_kernels psr_kernels_avx_vnni_evex;
+#endif
+
+int main(void)
+{
+    for (const struct psr_kernels *const *entry = psr_kernels_all(); *entry; entry++)
+        run_entry(*entry);
+#if defined(TEST_AVX_VNNI_EVEX)
+    run_entry(&psr_kernels_avx_vnni_evex);
+#endif
     return check_result();
 }
