@@ -161,9 +161,10 @@ typedef enum pipersr_precision {
  * CPU and the operating system allow. */
 typedef enum pipersr_isa {
     PIPERSR_ISA_AUTO = 0,
-    PIPERSR_ISA_C = 1,     /* portable C, the reference */
-    PIPERSR_ISA_AVX2 = 2,  /* AVX2 and FMA */
-    PIPERSR_ISA_AVX512 = 3 /* AVX-512 F, BW, DQ, VL */
+    PIPERSR_ISA_C = 1,      /* portable C, the reference */
+    PIPERSR_ISA_AVX2 = 2,   /* AVX2 and FMA */
+    PIPERSR_ISA_AVX512 = 3, /* AVX-512 F, BW, DQ, VL */
+    PIPERSR_ISA_NEON = 4    /* 64-bit Arm */
 } pipersr_isa;
 
 /* Name <-> value, as used on the command line ("auto", "fp32", "avx512", ...). The _name functions
@@ -249,8 +250,8 @@ PIPERSR_API void pipersr_cancel(pipersr_upscaler *upscaler);
 
 /* ----------------------------------------------------------------------------------- machine -- */
 
-/* Writes the instruction sets in use on this machine ("avx2 fma avx512f ...") to `text`, always
- * terminated; returns the best pipersr_isa value this build can run here. */
+/* Writes the instruction sets in use on this machine ("avx2 fma avx512 ...", "neon dotprod ...") to
+ * `text`, always terminated; returns the best pipersr_isa value this build can run here. */
 PIPERSR_API pipersr_isa pipersr_cpu_describe(char *text, size_t size);
 
 /* Number of CPUs this process may run on, at least 1. */

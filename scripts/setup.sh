@@ -8,11 +8,14 @@ set -eu
 # One package a line, so that a change is a readable diff.
 packages='
 gcc
+gcc-aarch64-linux-gnu
 clang
 clang-format
 libclang-rt-14-dev
 llvm
 libc6-dev
+libc6-dev-arm64-cross
+qemu-user
 meson
 ninja-build
 pkg-config

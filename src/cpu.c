@@ -57,6 +57,38 @@ uint32_t psr_cpu_features(void)
     return features;
 }
 
+#elif defined(__AARCH64EL__) && defined(__linux__)
+#include <sys/auxv.h>
+
+/* The kernel's own list: a set that it does not let programs use is not in it. */
+uint32_t psr_cpu_features(void)
+{
+    static const struct {
+        unsigned long type, bit;
+        uint32_t feature;
+    } capabilities[] = {
+        {AT_HWCAP, HWCAP_ASIMDDP, PSR_CPU_NEON_DOTPROD},
+        {AT_HWCAP2, HWCAP2_I8MM, PSR_CPU_NEON_I8MM},
+        {AT_HWCAP2, HWCAP2_BF16, PSR_CPU_NEON_BF16},
+    };
+    if (!(getauxval(AT_HWCAP) & HWCAP_ASIMD))
+        return 0;
+    uint32_t features = PSR_CPU_NEON;
+    for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++) {
+        if (getauxval(capabilities[i].type) & capabilities[i].bit)
+            features |= capabilities[i].feature;
+    }
+    return features;
+}
+
+#elif defined(__AARCH64EL__)
+
+/* NEON is part of the architecture; what came later would have to be asked of each system. */
+uint32_t psr_cpu_features(void)
+{
+    return PSR_CPU_NEON;
+}
+
 #else
 
 uint32_t psr_cpu_features(void)
@@ -87,7 +119,9 @@ pipersr_isa pipersr_cpu_describe(char *text, size_t size)
         {PSR_CPU_AVX2, "avx2 fma"},           {PSR_CPU_AVX_VNNI, "avx_vnni"},
         {PSR_CPU_AVX512, "avx512"},           {PSR_CPU_AVX512_VNNI, "avx512_vnni"},
         {PSR_CPU_AVX512_BF16, "avx512_bf16"}, {PSR_CPU_AMX_INT8, "amx_int8"},
-        {PSR_CPU_AMX_BF16, "amx_bf16"},
+        {PSR_CPU_AMX_BF16, "amx_bf16"},       {PSR_CPU_NEON, "neon"},
+        {PSR_CPU_NEON_DOTPROD, "dotprod"},    {PSR_CPU_NEON_I8MM, "i8mm"},
+        {PSR_CPU_NEON_BF16, "bf16"},
     };
     const uint32_t features = psr_cpu_features();
 
@@ -105,5 +139,6 @@ pipersr_isa pipersr_cpu_describe(char *text, size_t size)
     }
     return features & PSR_CPU_AVX512 ? PIPERSR_ISA_AVX512
            : features & PSR_CPU_AVX2 ? PIPERSR_ISA_AVX2
+           : features & PSR_CPU_NEON ? PIPERSR_ISA_NEON
                                      : PIPERSR_ISA_C;
 }

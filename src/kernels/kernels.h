@@ -63,7 +63,7 @@ struct psr_conv {
     bool narrow_out;
     struct psr_coding out_coding; /* int8 with narrow_out: how the next layer reads it */
     size_t out_px;
-    uint32_t c_in;
+    uint32_t c_in;  /* a multiple of PSR_CHANNEL_GROUP where inputs are narrower than float */
     uint32_t c_out; /* a multiple of PSR_CHANNEL_GROUP: those that pad it have zero weights */
     uint32_t n_px;  /* output pixels; exactly n_px * c_out elements are written */
     enum psr_activation activation;
@@ -120,6 +120,10 @@ extern const struct psr_kernels psr_kernels_c_int8;
 extern const struct psr_kernels psr_kernels_avx2_int8;
 extern const struct psr_kernels psr_kernels_avx_vnni;
 extern const struct psr_kernels psr_kernels_avx512_vnni;
+extern const struct psr_kernels psr_kernels_neon_fp32;
+extern const struct psr_kernels psr_kernels_neon_bf16;
+extern const struct psr_kernels psr_kernels_neon_dotprod;
+extern const struct psr_kernels psr_kernels_neon_i8mm;
 
 /* fp32 in C with fused multiply-adds, as the vector entries have them: the int8 reference's head
  * and tail. Slow, so not in the table. */

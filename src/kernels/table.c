@@ -14,6 +14,12 @@ static const struct psr_kernels *const entries[] = {
     &psr_kernels_avx_vnni,
     &psr_kernels_avx512_vnni,
 #endif
+#if defined(PIPERSR_HAVE_ARM)
+    &psr_kernels_neon_fp32,
+    &psr_kernels_neon_bf16,
+    &psr_kernels_neon_dotprod,
+    &psr_kernels_neon_i8mm,
+#endif
     NULL,
 };
 

@@ -7,7 +7,9 @@
 #define CHECK_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static atomic_int check_failures, check_count; /* tests start threads */
 
@@ -28,6 +30,13 @@ static inline int check_result(void)
     const int count = check_count, failures = check_failures;
     printf("%d checks, %d failed\n", count, failures);
     return failures || !count;
+}
+
+/* PIPERSR_TEST_QUICK is set: the same checks, on fewer and smaller cases. For emulators, which take
+ * twenty times as long. */
+static inline bool check_quick(void)
+{
+    return getenv("PIPERSR_TEST_QUICK") != NULL;
 }
 
 /* xorshift: the same numbers on every machine. */

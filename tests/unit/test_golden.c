@@ -56,7 +56,10 @@ static void run_case(const pipersr_model *model, size_t tolerance, pipersr_isa i
     pipersr_upscaler *upscaler;
     pipersr_error error;
     pipersr_status status = pipersr_upscaler_create(model, &options, &upscaler, &error);
-    if (status == PIPERSR_ERROR_UNSUPPORTED && options.precision != PIPERSR_PRECISION_FP32) {
+    /* Every value up to the best one is tried; those of other processors are between them. */
+    const bool must_be_there = options.precision == PIPERSR_PRECISION_FP32 &&
+                               (isa == PIPERSR_ISA_C || isa == pipersr_cpu_describe(NULL, 0));
+    if (status == PIPERSR_ERROR_UNSUPPORTED && !must_be_there) {
         printf("%s\n", error.message);
         return;
     }
@@ -131,8 +134,10 @@ int main(int argc, char **argv)
     for (struct dirent *entry; (entry = readdir(folder));) {
         const char *dot = strrchr(entry->d_name, '.');
         if (dot && strcmp(dot, ".bin") == 0) {
-            run_file(argv[1], argv[2], entry->d_name);
             cases++;
+            if (check_quick() && strstr(entry->d_name, "-31x47"))
+                continue; /* most of the time */
+            run_file(argv[1], argv[2], entry->d_name);
         }
     }
     closedir(folder);
