@@ -9,6 +9,7 @@
 /* `program_path`: argv[0] of the process, from which libvips finds its files. */
 int cli_upscale(const char *program_path, int argc, char **argv);
 int cli_info(const char *program_path, int argc, char **argv);
+int cli_calibrate(const char *program_path, int argc, char **argv);
 int cli_bench(const char *program_path, int argc, char **argv);
 
 int cli_bench_speed(int argc, char **argv);

@@ -9,6 +9,7 @@ _pipersr_options()
         echo "--input --output --recursive --force --skip-existing --format --scale --memory-limit" \
             "--max-pixels --quality --lossless --strip --codec --crf --preset --quiet --version" \
             "$common" ;;
+    calibrate) echo '--output --force --model --max-images --keep-size --no-synthetic --quiet --json --help' ;;
     info) echo '--model --json --help' ;;
     speed) echo "--size --frames $common" ;;
     quality) echo "$common" ;;
@@ -26,7 +27,7 @@ _pipersr_values()
     --codec) echo 'h264 hevc av1 vp9 ffv1' ;;
     --preset) echo 'ultrafast superfast veryfast faster fast medium slow slower veryslow' ;;
     --size) echo '640x360 1280x720 1920x1080' ;;
-    --threads | --memory-limit | --max-pixels | --quality | --crf | --frames) echo '' ;;
+    --threads | --memory-limit | --max-pixels | --quality | --crf | --frames | --max-images) echo '' ;;
     *) return 1 ;;
     esac
 }
@@ -37,7 +38,7 @@ _pipersr()
     local command=${COMP_WORDS[1]} values
     COMPREPLY=()
     if ((COMP_CWORD == 1)) && [[ $word != -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'upscale info bench' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'upscale info calibrate bench' -- "$word")
         return
     fi
     if [[ $command == bench ]]; then

@@ -96,6 +96,9 @@ PIPERSR_API pipersr_status pipersr_model_load_file(const char *path, pipersr_mod
 PIPERSR_API pipersr_status pipersr_model_load_memory(const void *data, size_t size_bytes,
                                                      pipersr_model **model, pipersr_error *error);
 
+/* The bytes of the built-in model's file: constant, *size_bytes of them. */
+PIPERSR_API const void *pipersr_model_default_data(size_t *size_bytes);
+
 PIPERSR_API void pipersr_model_get_info(const pipersr_model *model, pipersr_model_info *info);
 
 /* NULL is allowed. */
@@ -247,6 +250,49 @@ PIPERSR_API pipersr_status pipersr_rows_push(pipersr_upscaler *upscaler, const v
 /* Makes the call in progress, and every later one, return ERROR_CANCELLED within a few
  * milliseconds. May be called from any thread and from a signal handler. */
 PIPERSR_API void pipersr_cancel(pipersr_upscaler *upscaler);
+
+/* ------------------------------------------------------------------------------- calibration -- */
+
+/* Derives how int8 codes what each convolution reads, from frames like those that the model will
+ * run on, and writes a model file with these codings (docs/model-format.md). The weights stay as
+ * they are. A model file has to be calibrated once:
+ *
+ *     pipersr_calibrator_create(file, file_size, &calibrator, &error);
+ *     for (each frame)
+ *         pipersr_calibrator_add(calibrator, &frame, 1, &error);
+ *     pipersr_calibrator_finish(calibrator, &new_file, &new_size, &error);
+ *     pipersr_calibrator_free(calibrator);
+ *     ...
+ *     free(new_file);
+ *
+ * A calibrator is for one thread at a time and uses one. It holds about 32 KiB for each input
+ * channel of the body (25 MiB for the default model). */
+typedef struct pipersr_calibrator pipersr_calibrator;
+
+/* `model_data` is a model file in memory, with codings or without; it is copied. Fails as
+ * pipersr_model_load_memory() does; then *calibrator is NULL. */
+PIPERSR_API pipersr_status pipersr_calibrator_create(const void *model_data, size_t size_bytes,
+                                                     pipersr_calibrator **calibrator,
+                                                     pipersr_error *error);
+
+/* Runs the network in fp32 over a frame of any size and format and counts what its convolutions
+ * read; each pixel counts `weight` (1..65535) times. Frames should be as small and as sharp as
+ * those that will be enlarged. ERROR_ARGUMENT, ERROR_MEMORY, and ERROR_MODEL where a number in the
+ * network becomes infinite; after a failure the calibrator is as before or, with ERROR_MODEL, of no
+ * more use than to be freed. */
+PIPERSR_API pipersr_status pipersr_calibrator_add(pipersr_calibrator *calibrator,
+                                                  const pipersr_frame *frame, uint32_t weight,
+                                                  pipersr_error *error);
+
+/* Chooses the codings and writes the model file: all tensors and metadata of the original, codings
+ * added or replaced. *data is the caller's, to be freed with free(). More frames may follow, and
+ * another finish. Before the first frame: ERROR_STATE. On failure *data is NULL. */
+PIPERSR_API pipersr_status pipersr_calibrator_finish(const pipersr_calibrator *calibrator,
+                                                     void **data, size_t *size_bytes,
+                                                     pipersr_error *error);
+
+/* NULL is allowed. */
+PIPERSR_API void pipersr_calibrator_free(pipersr_calibrator *calibrator);
 
 /* ----------------------------------------------------------------------------------- machine -- */
 

@@ -204,40 +204,13 @@ void pipersr_cancel(pipersr_upscaler *upscaler)
 /* ----------------------------------------------------------------------------------- pictures --
  */
 
+/* Fills the picture in where it is one that the engine takes. */
 static pipersr_status check_picture(uint32_t width, uint32_t height, pipersr_format format,
                                     struct psr_picture *picture, pipersr_error *error)
 {
-    if (width < 1 || width > PSR_MAX_WIDTH || height < 1 || height > PSR_MAX_HEIGHT)
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
-                        "a picture of %" PRIu32 " x %" PRIu32
-                        " pixels is out of range (1 x 1 to %d x %d)",
-                        width, height, PSR_MAX_WIDTH, PSR_MAX_HEIGHT);
-    if (psr_format_describe(format, &picture->format))
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "unknown pixel format 0x%x",
-                        (unsigned)format);
     picture->width = width;
     picture->height = height;
-    return PIPERSR_OK;
-}
-
-/* Rows must not overlap, and a float must lie where a float may. */
-static pipersr_status check_rows(const void *data, ptrdiff_t stride, uint32_t width, uint32_t rows,
-                                 const struct psr_format *format, const char *which,
-                                 pipersr_error *error)
-{
-    const size_t row_bytes = (size_t)width * format->pixel_bytes;
-    const size_t step = stride < 0 ? (size_t)0 - (size_t)stride : (size_t)stride;
-    if (!data)
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "the %s has no pixels (NULL)", which);
-    if (rows > 1 && step < row_bytes)
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
-                        "the %s's stride of %td bytes is shorter than a row of %zu", which, stride,
-                        row_bytes);
-    if ((uintptr_t)data % format->sample_bytes || step % format->sample_bytes)
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
-                        "the %s's data or stride is not aligned to its %" PRIu32 "-byte samples",
-                        which, format->sample_bytes);
-    return PIPERSR_OK;
+    return psr_check_size_and_format(width, height, format, &picture->format, error);
 }
 
 pipersr_status pipersr_upscale(pipersr_upscaler *upscaler, const pipersr_frame *in,
@@ -260,11 +233,11 @@ pipersr_status pipersr_upscale(pipersr_upscaler *upscaler, const pipersr_frame *
                         "the output frame must be %" PRIu32 " x %" PRIu32
                         " pixels in the input's format",
                         in->width_px * scale, in->height_px * scale);
-    status = check_rows(in->data, in->stride_bytes, in->width_px, in->height_px, &picture.format,
-                        "input", error);
+    status = psr_check_rows(in->data, in->stride_bytes, in->width_px, in->height_px,
+                            &picture.format, "input", error);
     if (!status)
-        status = check_rows(out->data, out->stride_bytes, out->width_px, out->height_px,
-                            &picture.format, "output", error);
+        status = psr_check_rows(out->data, out->stride_bytes, out->width_px, out->height_px,
+                                &picture.format, "output", error);
     if (status)
         return status;
 
@@ -312,10 +285,11 @@ pipersr_status pipersr_rows_push(pipersr_upscaler *upscaler, const void *in,
     const uint32_t ready = psr_engine_rows_output(engine, n_rows);
     const struct psr_format *format = &engine->picture.format;
     pipersr_status status =
-        check_rows(in, in_stride_bytes, engine->picture.width, n_rows, format, "input", error);
+        psr_check_rows(in, in_stride_bytes, engine->picture.width, n_rows, format, "input", error);
     if (!status && ready)
-        status = check_rows(out, out_stride_bytes, engine->picture.width * engine->network.scale,
-                            ready, format, "output", error);
+        status =
+            psr_check_rows(out, out_stride_bytes, engine->picture.width * engine->network.scale,
+                           ready, format, "output", error);
     if (!status)
         status =
             psr_engine_rows_push(engine, in, in_stride_bytes, n_rows, out, out_stride_bytes, error);

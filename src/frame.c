@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "src/frame.h"
 
+#include <inttypes.h>
 #include <math.h>
+
+#include "src/error.h"
 
 int psr_format_describe(pipersr_format format, struct psr_format *description)
 {
@@ -20,6 +23,44 @@ size_t pipersr_format_pixel_bytes(pipersr_format format)
     struct psr_format description;
     return psr_format_describe(format, &description) ? 0 : description.pixel_bytes;
 }
+
+/* --------------------------------------------------------------------------------- the checks --
+ */
+
+pipersr_status psr_check_size_and_format(uint32_t width, uint32_t height, pipersr_format format,
+                                         struct psr_format *description, pipersr_error *error)
+{
+    if (width < 1 || width > PSR_MAX_WIDTH || height < 1 || height > PSR_MAX_HEIGHT)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "a picture of %" PRIu32 " x %" PRIu32
+                        " pixels is out of range (1 x 1 to %d x %d)",
+                        width, height, PSR_MAX_WIDTH, PSR_MAX_HEIGHT);
+    if (psr_format_describe(format, description))
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "unknown pixel format 0x%x",
+                        (unsigned)format);
+    return PIPERSR_OK;
+}
+
+pipersr_status psr_check_rows(const void *data, ptrdiff_t stride, uint32_t width, uint32_t rows,
+                              const struct psr_format *format, const char *which,
+                              pipersr_error *error)
+{
+    const size_t row_bytes = (size_t)width * format->pixel_bytes;
+    const size_t step = stride < 0 ? (size_t)0 - (size_t)stride : (size_t)stride;
+    if (!data)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "the %s has no pixels (NULL)", which);
+    if (rows > 1 && step < row_bytes)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "the %s's stride of %td bytes is shorter than a row of %zu", which, stride,
+                        row_bytes);
+    if ((uintptr_t)data % format->sample_bytes || step % format->sample_bytes)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "the %s's data or stride is not aligned to its %" PRIu32 "-byte samples",
+                        which, format->sample_bytes);
+    return PIPERSR_OK;
+}
+
+/* ------------------------------------------------------------------------------- the samples -- */
 
 /* Also turns NaN into 0: it fails the first comparison. */
 static inline float clamp01(float value)

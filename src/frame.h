@@ -27,6 +27,14 @@ struct psr_format {
 /* Returns -1 for a value that is no format. */
 int psr_format_describe(pipersr_format format, struct psr_format *description);
 
+/* What a caller gives, checked; a failure is ERROR_ARGUMENT with its reason. */
+pipersr_status psr_check_size_and_format(uint32_t width, uint32_t height, pipersr_format format,
+                                         struct psr_format *description, pipersr_error *error);
+/* Rows must not overlap, and a float must lie where a float may. */
+pipersr_status psr_check_rows(const void *data, ptrdiff_t stride, uint32_t width, uint32_t rows,
+                              const struct psr_format *format, const char *which,
+                              pipersr_error *error);
+
 /* Pixels x .. x+n-1 of `row` as floats: rgb [n][PSR_RGB_FLOATS], alpha [n] (ignored where the
  * format has none). Gray becomes R = G = B. */
 void psr_row_read(const void *row, const struct psr_format *format, size_t x, size_t n, float *rgb,

@@ -424,6 +424,12 @@ pipersr_status pipersr_model_load_default(pipersr_model **model, pipersr_error *
     return pipersr_model_load_memory(psr_default_model, psr_default_model_size, model, error);
 }
 
+const void *pipersr_model_default_data(size_t *size_bytes)
+{
+    *size_bytes = psr_default_model_size;
+    return psr_default_model;
+}
+
 void pipersr_model_get_info(const pipersr_model *model, pipersr_model_info *info)
 {
     *info = model->info;

@@ -211,7 +211,9 @@ static void take_tensor(struct cursor *c, struct psr_tensor *tensor, char *scrat
         if (strcmp(scratch, "dtype") == 0 && !(seen & DTYPE)) {
             take_string(c, scratch);
             element_bytes = dtype_bytes(scratch, &tensor->dtype);
-            if (!element_bytes)
+            if (element_bytes)
+                strcpy(tensor->dtype_name, scratch); /* one of the known names, all short */
+            else
                 fault(c, "a tensor has an unknown dtype");
             seen |= DTYPE;
         } else if (strcmp(scratch, "shape") == 0 && !(seen & SHAPE)) {

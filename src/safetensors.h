@@ -19,6 +19,7 @@ enum psr_dtype { PSR_DTYPE_OTHER, PSR_DTYPE_F32, PSR_DTYPE_F16, PSR_DTYPE_BF16, 
 struct psr_tensor {
     char name[PSR_TENSOR_NAME_SIZE];
     enum psr_dtype dtype;
+    char dtype_name[8]; /* as the file says it */
     uint32_t rank;
     uint64_t shape[PSR_TENSOR_MAX_RANK];
     uint64_t elements;         /* product of the shape */

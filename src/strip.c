@@ -277,6 +277,18 @@ static struct layer_plan plan_layer(const struct psr_strip *strip,
     return plan;
 }
 
+/* Shows the strip's own part of a row, without the surround that neighbours make too. */
+static void show_row(const struct psr_strip *strip, const struct psr_network *network,
+                     uint32_t reader, const struct psr_ring *ring, int64_t y)
+{
+    const bool body = reader < network->n_layers - 1;
+    if (body && y >= strip->y0 && y < strip->y1)
+        network->observer->row(
+            network->observer->opaque, reader,
+            ring_pixel(ring, y, column(strip, network, strip->x0), network->channels),
+            (uint32_t)(strip->x1 - strip->x0));
+}
+
 /* Row y of layer `index`. Returns false where the strip does not need it. */
 static bool make_layer_row(struct psr_strip *strip, const struct psr_network *network,
                            uint32_t index, int64_t y)
@@ -325,6 +337,8 @@ static bool make_layer_row(struct psr_strip *strip, const struct psr_network *ne
                                  ring_pixel(plan.narrow_copy, y, first, channels));
     if (read_next)
         zero_outside(strip, network, index + 1, read_next, y, channels);
+    if (network->observer && plan.target)
+        show_row(strip, network, index + 1, plan.target, y);
     return true;
 }
 

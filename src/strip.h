@@ -19,6 +19,13 @@
 #include "src/mem.h"
 #include "src/model.h"
 
+/* Looks at the rows that body convolutions read, as calibration does. fp32 only: `row` holds the
+ * input of layer `reader`, n_px pixels of all channels; of a picture every pixel comes once. */
+struct psr_observer {
+    void (*row)(void *opaque, uint32_t reader, const float *row, uint32_t n_px);
+    void *opaque;
+};
+
 /* A model packed for one kernel set. Constant once made; shared by all strips. */
 struct psr_network {
     const struct psr_kernels *kernels; /* the head has kernels->head, where there is one */
@@ -29,6 +36,7 @@ struct psr_network {
     uint32_t c_tail; /* output channels of the tail, padded */
     uint32_t scale;
     uint32_t radius;
+    const struct psr_observer *observer; /* NULL: none */
 };
 
 /* ERROR_MEMORY leaves nothing allocated. */

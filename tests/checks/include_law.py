@@ -20,10 +20,14 @@ SRC_RANK = {
     "frame": 1,
     "safetensors": 1,
     "default_model": 1,
+    "histogram": 1,
     "bleed": 2,
+    "coding": 2,
+    "safetensors_write": 2,
     "model": 2,
     "strip": 3,
     "engine": 4,
+    "calibrate": 4,
     "api": 5,
 }
 

@@ -47,7 +47,7 @@ def test_info_of_a_model_file(run):
 # ------------------------------------------------------------------------------------------- help
 
 
-COMMANDS = [["upscale"], ["info"], ["bench", "speed"], ["bench", "quality"]]
+COMMANDS = [["upscale"], ["info"], ["calibrate"], ["bench", "speed"], ["bench", "quality"]]
 
 
 @pytest.mark.parametrize("command", [[], ["bench"], *COMMANDS])

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Calibration for int8: runs the network in fp32, counts what the body convolutions read, channel
+ * by channel, and writes the model file with the codings that fit it best.
+ */
+#include <math.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipersr.h"
+#include "src/coding.h"
+#include "src/cpu.h"
+#include "src/error.h"
+#include "src/frame.h"
+#include "src/histogram.h"
+#include "src/mem.h"
+#include "src/model.h"
+#include "src/safetensors_write.h"
+#include "src/strip.h"
+
+enum { MAX_WEIGHT = 65535 };
+
+struct pipersr_calibrator {
+    unsigned char *file; /* the model file's bytes */
+    size_t file_bytes;
+    pipersr_model *model;
+    struct psr_mem mem;
+    struct psr_network network;
+    struct psr_observer observer;
+    struct psr_strip strip;
+    struct psr_histogram *histograms; /* [body layers][channels] */
+    uint32_t weight;                  /* of the frame in progress */
+    uint64_t frames;
+    bool overflowed; /* a number was not finite */
+};
+
+/* ------------------------------------------------------------------------------- the counting --
+ */
+
+static struct psr_histogram *layer_histograms(const pipersr_calibrator *calibrator, uint32_t layer)
+{
+    return calibrator->histograms + (size_t)(layer - 1) * calibrator->network.channels;
+}
+
+static void count_row(void *opaque, uint32_t reader, const float *row, uint32_t n_px)
+{
+    pipersr_calibrator *calibrator = opaque;
+    struct psr_histogram *histograms = layer_histograms(calibrator, reader);
+    const uint32_t channels = calibrator->network.channels;
+    for (uint32_t x = 0; x < n_px; x++) {
+        for (uint32_t c = 0; c < channels; c++, row++) {
+            if (isfinite(*row))
+                psr_histogram_add(&histograms[c], *row, calibrator->weight);
+            else
+                calibrator->overflowed = true;
+        }
+    }
+}
+
+static pipersr_status prepare(pipersr_calibrator *calibrator, const void *model_data,
+                              size_t size_bytes, pipersr_error *error)
+{
+    pipersr_status status =
+        pipersr_model_load_memory(model_data, size_bytes, &calibrator->model, error);
+    if (status)
+        return status;
+    const size_t channels = calibrator->model->info.channels;
+    const size_t n = (calibrator->model->n_layers - 2) * channels;
+    calibrator->file = malloc(size_bytes);
+    calibrator->histograms = malloc(n * sizeof *calibrator->histograms);
+    if (!calibrator->file || !calibrator->histograms)
+        return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory for a calibrator");
+    memcpy(calibrator->file, model_data, size_bytes);
+    calibrator->file_bytes = size_bytes;
+    for (size_t i = 0; i < n; i++)
+        psr_histogram_init(&calibrator->histograms[i]);
+
+    const struct psr_kernels *kernels =
+        psr_kernels_select(PIPERSR_PRECISION_FP32, PIPERSR_ISA_AUTO, psr_cpu_features());
+    if (psr_network_init(&calibrator->network, calibrator->model, kernels, &calibrator->mem))
+        return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory for the packed weights");
+    calibrator->observer = (struct psr_observer){count_row, calibrator};
+    calibrator->network.observer = &calibrator->observer;
+    return PIPERSR_OK;
+}
+
+pipersr_status pipersr_calibrator_create(const void *model_data, size_t size_bytes,
+                                         pipersr_calibrator **calibrator, pipersr_error *error)
+{
+    if (!calibrator)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no place for the calibrator was given");
+    *calibrator = NULL;
+    pipersr_calibrator *made = calloc(1, sizeof *made);
+    if (!made)
+        return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory for a calibrator");
+    const pipersr_status status = prepare(made, model_data, size_bytes, error);
+    if (status) {
+        pipersr_calibrator_free(made);
+        return status;
+    }
+    *calibrator = made;
+    return PIPERSR_OK;
+}
+
+void pipersr_calibrator_free(pipersr_calibrator *calibrator)
+{
+    if (!calibrator)
+        return;
+    psr_mem_free(&calibrator->mem, calibrator->strip.memory);
+    psr_network_free(&calibrator->network, &calibrator->mem);
+    pipersr_model_free(calibrator->model);
+    free(calibrator->histograms);
+    free(calibrator->file);
+    free(calibrator);
+}
+
+/* The whole picture as one strip. Its enlarged rows are not wanted: each is written over the last.
+ */
+static pipersr_status run_network(pipersr_calibrator *calibrator, const struct psr_picture *picture,
+                                  const pipersr_frame *frame, pipersr_error *error)
+{
+    const struct psr_network *network = &calibrator->network;
+    size_t strip_bytes, row_bytes;
+    void *row = NULL;
+    if (psr_size_multiply((size_t)picture->width * network->scale, picture->format.pixel_bytes,
+                          &row_bytes) == 0)
+        row = psr_mem_alloc(&calibrator->mem, row_bytes);
+    if (!row || psr_strip_bytes(network, picture->width, picture->format.alpha, &strip_bytes) ||
+        psr_strip_reserve(&calibrator->strip, &calibrator->mem, strip_bytes)) {
+        psr_mem_free(&calibrator->mem, row);
+        return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory: a picture %u pixels wide is large",
+                        (unsigned)picture->width);
+    }
+    const struct psr_rows in = {frame->data, frame->stride_bytes, 0}, out = {row, 0, 0};
+    atomic_bool cancel;
+    atomic_init(&cancel, false);
+    psr_strip_begin(&calibrator->strip, network, picture, 0, picture->width, 0, picture->height);
+    psr_strip_advance(&calibrator->strip, network, psr_strip_end(&calibrator->strip, network), &in,
+                      &out, &cancel);
+    psr_mem_free(&calibrator->mem, row);
+    return PIPERSR_OK;
+}
+
+pipersr_status pipersr_calibrator_add(pipersr_calibrator *calibrator, const pipersr_frame *frame,
+                                      uint32_t weight, pipersr_error *error)
+{
+    struct psr_picture picture;
+    if (!calibrator || !frame)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no calibrator or frame was given");
+    if (weight < 1 || weight > MAX_WEIGHT)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "a frame's weight must be 1 to %d",
+                        MAX_WEIGHT);
+    picture.width = frame->width_px;
+    picture.height = frame->height_px;
+    pipersr_status status = psr_check_size_and_format(frame->width_px, frame->height_px,
+                                                      frame->format, &picture.format, error);
+    if (!status)
+        status = psr_check_rows(frame->data, frame->stride_bytes, frame->width_px, frame->height_px,
+                                &picture.format, "frame", error);
+    calibrator->weight = weight;
+    if (!status)
+        status = run_network(calibrator, &picture, frame, error);
+    if (status)
+        return status;
+    if (calibrator->overflowed)
+        return psr_fail(error, PIPERSR_ERROR_MODEL,
+                        "the model cannot be calibrated: a number in the network became infinite");
+    calibrator->frames++;
+    return PIPERSR_OK;
+}
+
+/* ------------------------------------------------------------------------------- the codings -- */
+
+struct layer_coding {
+    float scale[PSR_MAX_CHANNELS];
+    uint8_t zero[PSR_MAX_CHANNELS];
+};
+
+/* A channel that is always 0 gets the finest scale of its layer: scales are multiplied into the
+ * weights, and a large one would cost the other channels' weights their precision. */
+static void choose_layer(const struct psr_histogram *histograms, uint32_t channels,
+                         struct layer_coding *layer)
+{
+    /* What a model file may hold lies between 1e-12 and 1e12. */
+    const float least = 1e-11f, most = 1e11f;
+    float finest = most;
+    for (uint32_t c = 0; c < channels; c++) {
+        const struct psr_channel_coding coding = psr_choose_coding(&histograms[c]);
+        layer->scale[c] = fminf(coding.scale, most);
+        layer->zero[c] = coding.zero;
+        if (coding.scale > 0)
+            finest = fminf(finest, fmaxf(coding.scale, least));
+    }
+    for (uint32_t c = 0; c < channels; c++)
+        layer->scale[c] = fmaxf(layer->scale[c], layer->scale[c] > 0 ? least : finest);
+}
+
+static pipersr_status write_file(const pipersr_calibrator *calibrator,
+                                 const struct psr_new_tensor *tensors, size_t n, void **data,
+                                 size_t *size_bytes, pipersr_error *error)
+{
+    struct psr_safetensors file;
+    pipersr_model *check;
+    pipersr_status status =
+        psr_safetensors_parse(calibrator->file, calibrator->file_bytes, &file, error);
+    if (status)
+        return status;
+    status = psr_safetensors_write(&file, tensors, n, data, size_bytes, error);
+    psr_safetensors_free(&file);
+    /* A file at the format's limits may pass them by its new tensors. */
+    if (!status) {
+        status = pipersr_model_load_memory(*data, *size_bytes, &check, error);
+        pipersr_model_free(check);
+    }
+    if (status) {
+        free(*data);
+        *data = NULL;
+    }
+    return status;
+}
+
+pipersr_status pipersr_calibrator_finish(const pipersr_calibrator *calibrator, void **data,
+                                         size_t *size_bytes, pipersr_error *error)
+{
+    if (!data || !size_bytes)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no place for the model file was given");
+    *data = NULL;
+    *size_bytes = 0;
+    if (!calibrator)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no calibrator was given");
+    if (!calibrator->frames || calibrator->overflowed)
+        return psr_fail(error, PIPERSR_ERROR_STATE, "no frames were added to calibrate with");
+
+    const uint32_t channels = calibrator->network.channels;
+    const uint32_t n_body = calibrator->network.n_layers - 2;
+    struct layer_coding *codings = malloc(n_body * sizeof *codings);
+    struct psr_new_tensor *tensors = calloc(2 * (size_t)n_body, sizeof *tensors);
+    pipersr_status status = PIPERSR_ERROR_MEMORY;
+    if (codings && tensors) {
+        /* All scales, then all zeros: floats stay aligned as well as the file's own tensors. */
+        for (uint32_t i = 0; i < n_body; i++) {
+            choose_layer(layer_histograms(calibrator, i + 1), channels, &codings[i]);
+            struct psr_new_tensor *scale = &tensors[i], *zero = &tensors[n_body + i];
+            *scale = (struct psr_new_tensor){"", PSR_DTYPE_F32, channels, codings[i].scale};
+            *zero = (struct psr_new_tensor){"", PSR_DTYPE_U8, channels, codings[i].zero};
+            const unsigned block = i / 2, conv = i % 2 + 1;
+            snprintf(scale->name, sizeof scale->name, "body.%u.conv%u.input_scale", block, conv);
+            snprintf(zero->name, sizeof zero->name, "body.%u.conv%u.input_zero", block, conv);
+        }
+        status = write_file(calibrator, tensors, 2 * (size_t)n_body, data, size_bytes, error);
+    } else {
+        psr_fail(error, status, "no memory for the codings");
+    }
+    free(codings);
+    free(tensors);
+    return status;
+}
