@@ -28,7 +28,10 @@ static inline __m128i code_of(const struct psr_coding *coding, uint32_t channel,
 {
     const __m512i zero = _mm512_cvtepu8_epi32(
         _mm_loadu_si128((const __m128i *)(const void *)(coding->zero + channel)));
-    const __m512 scaled = _mm512_mul_ps(value, _mm512_loadu_ps(coding->inverse_scale + channel));
+    /* Out of an integer's range the conversion would give the smallest one. */
+    const __m512 scaled =
+        _mm512_min_ps(_mm512_mul_ps(value, _mm512_loadu_ps(coding->inverse_scale + channel)),
+                      _mm512_set1_ps(65536.0f));
     const __m512i code = _mm512_add_epi32(_mm512_cvtps_epi32(scaled), zero);
     return _mm512_cvtusepi32_epi8(_mm512_max_epi32(code, _mm512_setzero_si512()));
 }
