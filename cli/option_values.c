@@ -105,8 +105,8 @@ int cli_parse_engine_option(const char *command, int option, const char *value,
         return CLI_EXIT_OK;
     case CLI_OPTION_PRECISION:
         if (pipersr_precision_parse(value, &options->precision) != PIPERSR_OK)
-            return cli_usage_error(
-                command, "--precision takes auto, fp32, fp16, bf16 or int8, not '%s'", value);
+            return cli_usage_error(command, "--precision takes auto, fp32, bf16 or int8, not '%s'",
+                                   value);
         return CLI_EXIT_OK;
     case CLI_OPTION_ISA:
         if (pipersr_isa_parse(value, &options->isa) != PIPERSR_OK)

@@ -20,7 +20,7 @@ _pipersr_options()
 _pipersr_values()
 {
     case $1 in
-    --precision) echo 'auto fp32 fp16 bf16 int8' ;;
+    --precision) echo 'auto fp32 bf16 int8' ;;
     --isa) echo 'auto c avx2 avx512 neon' ;;
     --scale) echo '2 4' ;;
     --format) echo 'png jpg webp tiff gif avif heic mp4 mkv mov webm y4m' ;;

@@ -151,7 +151,8 @@ PIPERSR_API pipersr_status pipersr_bleed_transparent(const pipersr_frame *frame)
 /* ---------------------------------------------------------------------------------- upscaler -- */
 
 /* Arithmetic of the network. It changes the result slightly, so it never changes silently: AUTO is
- * the default model's documented precision (today FP32), not "whatever is fastest here". */
+ * the default model's documented precision (today FP32), not "whatever is fastest here". FP16 is
+ * kept for later: ERROR_UNSUPPORTED. INT8 needs a model file that was calibrated. */
 typedef enum pipersr_precision {
     PIPERSR_PRECISION_AUTO = 0,
     PIPERSR_PRECISION_FP32 = 1,
