@@ -9,12 +9,6 @@
 static const double shortest = 0.3;
 enum { STEPS = 15 };
 
-/* An error by clipping counts as this many by rounding: those scatter around 0 and average out in a
- * convolution's sum, while a clipped edge is wrong in all its pixels to one side. Of the penalties
- * and shares of synthetic pictures (cli/calibrate.c) that cost photos the same, 8 lost least
- * elsewhere. */
-static const double clip_penalty = 8;
-
 /* Below this a channel counts as always 0: its scale would be no normal float. */
 static const float least_range = 1e-30f;
 
@@ -32,7 +26,7 @@ static struct psr_channel_coding coding_of_range(double low, double high)
 
 /* The weighed sum of squared errors over bins first..last, given up when it reaches `limit`. */
 static double cost(const struct psr_histogram *histogram, uint32_t first, uint32_t last,
-                   struct psr_channel_coding coding, double limit)
+                   struct psr_channel_coding coding, double clip_penalty, double limit)
 {
     const float inverse = 1.0f / coding.scale, zero = coding.zero;
     double sum = 0;
@@ -50,7 +44,8 @@ static double cost(const struct psr_histogram *histogram, uint32_t first, uint32
     return sum;
 }
 
-struct psr_channel_coding psr_choose_coding(const struct psr_histogram *histogram)
+struct psr_channel_coding psr_choose_coding(const struct psr_histogram *histogram,
+                                            double clip_penalty)
 {
     const double low = histogram->lowest, high = histogram->highest;
     struct psr_channel_coding best = {0, 0};
@@ -66,7 +61,7 @@ struct psr_channel_coding psr_choose_coding(const struct psr_histogram *histogra
     for (int i = 0; i < (low < 0 ? STEPS : 1); i++) {
         for (int j = 0; j < (high > 0 ? STEPS : 1); j++) {
             const struct psr_channel_coding coding = coding_of_range(low * step(i), high * step(j));
-            const double sum = cost(histogram, first, last, coding, least);
+            const double sum = cost(histogram, first, last, coding, clip_penalty, least);
             if (sum < least) {
                 least = sum;
                 best = coding;

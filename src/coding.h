@@ -14,7 +14,9 @@ struct psr_channel_coding {
     uint8_t zero;
 };
 
-/* The coding with the least cost for the numbers that were counted. */
-struct psr_channel_coding psr_choose_coding(const struct psr_histogram *histogram);
+/* The coding with the least sum of squared errors over the numbers that were counted. One that is
+ * clipped counts `clip_penalty` times. */
+struct psr_channel_coding psr_choose_coding(const struct psr_histogram *histogram,
+                                            double clip_penalty);
 
 #endif

@@ -82,7 +82,7 @@ static struct psr_channel_coding coding_between(float low, float high, float out
     }
     if (outlier != 0)
         psr_histogram_add(histogram, outlier, 1);
-    const struct psr_channel_coding coding = psr_choose_coding(histogram);
+    const struct psr_channel_coding coding = psr_choose_coding(histogram, 8);
     free(histogram);
     return coding;
 }
