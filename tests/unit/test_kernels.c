@@ -255,6 +255,7 @@ static void run_entry(const struct psr_kernels *entry)
     unsigned seed = 20260322;
 
     if ((entry->cpu_features & features) != entry->cpu_features) {
+        /* .ci/run looks for this line. */
         printf("%s %s: an entry is not for this CPU\n", pipersr_isa_name(entry->isa),
                pipersr_precision_name(entry->precision));
         return;
