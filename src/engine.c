@@ -49,29 +49,45 @@ void psr_engine_free(struct psr_engine *engine)
 
 /* ------------------------------------------------------------------------------ the planning -- */
 
-/* Border i of n equal parts of `size`. */
-static uint32_t border(uint32_t size, uint32_t parts, uint32_t i)
-{
-    return (uint32_t)((uint64_t)size * i / parts);
-}
-
 static uint32_t parts_of(uint32_t size, uint32_t part)
 {
     return (size + part - 1) / part;
 }
 
-/* Widest strip when `size` is cut into n: border() spreads the remainder. */
-static uint32_t widest(uint32_t size, uint32_t parts)
+/* Border i of n equal bands of `height`. */
+static uint32_t band_border(uint32_t height, uint32_t bands, uint32_t i)
 {
-    return parts_of(size, parts);
+    return (uint32_t)((uint64_t)height * i / bands);
+}
+
+/* A picture cannot be cut into more strips than this. */
+static uint32_t most_strips(uint32_t width)
+{
+    return parts_of(width, PSR_STRIP_ALIGNMENT_PX);
+}
+
+/* Border i of n strips of `width`, about equal. */
+static uint32_t strip_border(uint32_t width, uint32_t strips, uint32_t i)
+{
+    const uint64_t px = (uint64_t)most_strips(width) * i / strips * PSR_STRIP_ALIGNMENT_PX;
+    return px < width ? (uint32_t)px : width;
+}
+
+/* Of n strips of `width`. */
+static uint32_t widest_strip(uint32_t width, uint32_t strips)
+{
+    const uint32_t px = parts_of(most_strips(width), strips) * PSR_STRIP_ALIGNMENT_PX;
+    return px < width ? px : width;
 }
 
 /* Strips for a width: as wide as allowed, and a multiple of the threads where that leaves them
  * reasonably wide, so that all threads end together. */
 static uint32_t count_strips(const struct psr_engine *engine, uint32_t width)
 {
-    if (engine->strip_width)
-        return parts_of(width, engine->strip_width);
+    if (engine->strip_width) {
+        const uint32_t strips = parts_of(width, engine->strip_width);
+        return strips < most_strips(width) ? strips : most_strips(width);
+    }
     const uint32_t threads = psr_pool_threads(engine->pool);
     uint32_t strips = parts_of(width, STRIP_WIDTH_PX);
     const uint32_t even = parts_of(strips, threads) * threads;
@@ -142,10 +158,11 @@ static void run_part(void *argument, size_t job, unsigned worker)
     /* Fewer jobs than workers: one scratch each, as any worker may take any job. */
     struct psr_strip *strip = &run->engine->strips[run->strip_per_job ? job : worker];
 
-    psr_strip_begin(strip, network, run->picture, border(run->picture->width, run->columns, column),
-                    border(run->picture->width, run->columns, column + 1),
-                    border(run->picture->height, run->bands, band),
-                    border(run->picture->height, run->bands, band + 1));
+    psr_strip_begin(strip, network, run->picture,
+                    strip_border(run->picture->width, run->columns, column),
+                    strip_border(run->picture->width, run->columns, column + 1),
+                    band_border(run->picture->height, run->bands, band),
+                    band_border(run->picture->height, run->bands, band + 1));
     psr_strip_advance(strip, network, psr_strip_end(strip, network), run->in, run->out,
                       &run->engine->cancelled);
 }
@@ -169,8 +186,8 @@ pipersr_status psr_engine_run_frame(struct psr_engine *engine, const struct psr_
     engine->columns = 0; /* the strips' state is lost */
     run.columns = count_strips(engine, picture->width);
     for (;;) {
-        const uint32_t width = widest(picture->width, run.columns);
-        if (psr_strip_bytes(&engine->network, width, picture->format.alpha, &bytes))
+        const uint32_t width = widest_strip(picture->width, run.columns);
+        if (psr_strip_bytes(&engine->network, picture, width, &bytes))
             return fail_memory(engine, picture, UINT64_MAX, error);
         run.bands = count_bands(engine, run.columns, picture->height);
         const uint64_t jobs = (uint64_t)run.columns * run.bands;
@@ -179,9 +196,10 @@ pipersr_status psr_engine_run_frame(struct psr_engine *engine, const struct psr_
             break;
         /* A memory limit is met with narrower strips: slower, the same result. */
         free_strips(engine);
-        if (!engine->mem->limit_bytes || width <= 8)
+        const uint32_t most = most_strips(picture->width);
+        if (!engine->mem->limit_bytes || run.columns >= most)
             return fail_memory(engine, picture, (uint64_t)bytes * threads, error);
-        run.columns = 2 * run.columns < picture->width ? 2 * run.columns : picture->width;
+        run.columns = 2 * run.columns < most ? 2 * run.columns : most;
     }
     psr_pool_run(engine->pool, (size_t)run.columns * run.bands, run_part, &run);
     return check_cancelled(engine, error);
@@ -198,8 +216,7 @@ pipersr_status psr_engine_rows_begin(struct psr_engine *engine, const struct psr
 
     engine->columns = 0;
     engine->picture = *picture;
-    if (psr_strip_bytes(&engine->network, widest(picture->width, columns), picture->format.alpha,
-                        &bytes))
+    if (psr_strip_bytes(&engine->network, picture, widest_strip(picture->width, columns), &bytes))
         return fail_memory(engine, picture, UINT64_MAX, error);
     if (reserve_strips(engine, columns, bytes)) {
         free_strips(engine);
@@ -207,8 +224,8 @@ pipersr_status psr_engine_rows_begin(struct psr_engine *engine, const struct psr
     }
     for (uint32_t i = 0; i < columns; i++)
         psr_strip_begin(&engine->strips[i], &engine->network, &engine->picture,
-                        border(picture->width, columns, i), border(picture->width, columns, i + 1),
-                        0, picture->height);
+                        strip_border(picture->width, columns, i),
+                        strip_border(picture->width, columns, i + 1), 0, picture->height);
     engine->columns = columns;
     engine->rows_in = 0;
     return PIPERSR_OK;

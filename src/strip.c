@@ -80,6 +80,23 @@ static void carve_ring(struct psr_ring *ring, void *memory, size_t *used, uint32
     ring->rows = carve(memory, used, depth * ring->row_bytes);
 }
 
+/* Zero pixels beside the picture that a convolution may read: it begins a tile at the picture's
+ * left edge, but may end one up to a tile beyond the right edge. */
+enum { LEFT_ZEROS = 1, RIGHT_ZEROS = PSR_STRIP_ALIGNMENT_PX };
+
+/* Backwards from the tail: to know a pixel, a layer must know all that this pixel's tile reads in
+ * the row before it. */
+static void plan_reach(struct psr_strip *strip, const struct psr_network *network)
+{
+    uint32_t reach = 0;
+    for (uint32_t layer = network->n_layers; layer-- > 0; reach++) {
+        const uint32_t tile_px = layer_kernels(network, layer)->tile_px;
+        reach = (reach + tile_px - 1) / tile_px * tile_px;
+        strip->reach_px[layer] = reach;
+    }
+    strip->input_reach_px = reach;
+}
+
 /* How deep each ring must be. When the newest input row is t, layer l makes row t - 1 - l and reads
  * the rows around it. So
  *   - the head's rows (layer 0) are needed until the last block's second convolution, layer n - 2,
@@ -88,10 +105,13 @@ static void carve_ring(struct psr_ring *ring, void *memory, size_t *used, uint32
  *     read by the tail, layer n - 1, one row above its own: again n - 1 rows;
  *   - the row between a block's convolutions is read by the next layer only: 3 rows; so is the
  *     head in its narrow form. */
-static size_t lay_out(struct psr_strip *strip, const struct psr_network *network, uint32_t width,
-                      bool alpha, void *memory)
+static size_t lay_out(struct psr_strip *strip, const struct psr_network *network,
+                      const struct psr_picture *picture, uint32_t width, void *memory)
 {
-    const uint32_t n = network->n_layers, px = width + 2 * network->radius + 2;
+    plan_reach(strip, network);
+    const bool alpha = picture->format.alpha;
+    const uint32_t n = network->n_layers;
+    const uint32_t px = width + 2 * strip->input_reach_px + LEFT_ZEROS + RIGHT_ZEROS;
     const size_t row = (size_t)px * network->channels, narrow = network->kernels->narrow_bytes;
     size_t used = 0;
 
@@ -121,13 +141,14 @@ static size_t lay_out(struct psr_strip *strip, const struct psr_network *network
     return used;
 }
 
-int psr_strip_bytes(const struct psr_network *network, uint32_t width, bool alpha, size_t *bytes)
+int psr_strip_bytes(const struct psr_network *network, const struct psr_picture *picture,
+                    uint32_t width, size_t *bytes)
 {
     /* At most 65 layers' rings of 2^20 + some pixels of 128 channels: below 2^48. */
     if (width > PSR_MAX_WIDTH)
         return -1;
     struct psr_strip probe;
-    *bytes = lay_out(&probe, network, width, alpha, NULL);
+    *bytes = lay_out(&probe, network, picture, width, NULL);
     return 0;
 }
 
@@ -157,9 +178,20 @@ static int64_t at_most(int64_t value, int64_t most)
 }
 
 /* Index of column x in a ring's row. */
-static size_t column(const struct psr_strip *strip, const struct psr_network *network, int64_t x)
+static size_t column(const struct psr_strip *strip, int64_t x)
 {
-    return (size_t)(x - strip->x0 + network->radius + 1);
+    return (size_t)(x - strip->x0 + strip->input_reach_px + LEFT_ZEROS);
+}
+
+/* The strip's columns and `reach` more on each side, as far as the picture has them. */
+struct columns {
+    int64_t from, to;
+};
+
+static struct columns columns_within(const struct psr_strip *strip, uint32_t reach)
+{
+    return (struct columns){at_least(strip->x0 - reach, 0),
+                            at_most(strip->x1 + reach, strip->picture->width)};
 }
 
 /* Element 0 of the pixel in column index `i` of row y. */
@@ -186,18 +218,20 @@ static void zero_outside(const struct psr_strip *strip, const struct psr_network
                          size_t px_elements)
 {
     const size_t bytes = px_elements * ring->element_bytes;
-    const size_t left = column(strip, network, at_least(strip->x0 - network->radius, 0)) - 1;
-    const size_t right =
-        column(strip, network, at_most(strip->x1 + network->radius, strip->picture->width));
-    write_zero(network, reader, ring_pixel(ring, y, left, px_elements), bytes);
-    write_zero(network, reader, ring_pixel(ring, y, right, px_elements), bytes);
+    const struct columns all = columns_within(strip, strip->input_reach_px);
+    for (size_t i = 1; i <= LEFT_ZEROS; i++)
+        write_zero(network, reader, ring_pixel(ring, y, column(strip, all.from) - i, px_elements),
+                   bytes);
+    for (size_t i = 0; i < RIGHT_ZEROS; i++)
+        write_zero(network, reader, ring_pixel(ring, y, column(strip, all.to) + i, px_elements),
+                   bytes);
 }
 
 void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
                      const struct psr_picture *picture, uint32_t x0, uint32_t x1, uint32_t y0,
                      uint32_t y1)
 {
-    lay_out(strip, network, x1 - x0, picture->format.alpha, strip->memory);
+    lay_out(strip, network, picture, x1 - x0, strip->memory);
     strip->picture = picture;
     strip->x0 = x0;
     strip->x1 = x1;
@@ -220,13 +254,12 @@ int64_t psr_strip_end(const struct psr_strip *strip, const struct psr_network *n
 static void take_input_row(struct psr_strip *strip, const struct psr_network *network, int64_t y,
                            const struct psr_rows *in)
 {
-    const int64_t from = at_least(strip->x0 - network->radius, 0);
-    const int64_t to = at_most(strip->x1 + network->radius, strip->picture->width);
-    const size_t first = column(strip, network, from);
+    const struct columns all = columns_within(strip, strip->input_reach_px);
+    const size_t first = column(strip, all.from);
     float *alpha = strip->alpha.depth ? ring_pixel(&strip->alpha, y, first, 1) : NULL;
 
     psr_row_read(in->data + (y - in->first_row) * in->stride_bytes, &strip->picture->format,
-                 (size_t)from, (size_t)(to - from),
+                 (size_t)all.from, (size_t)(all.to - all.from),
                  ring_pixel(&strip->input, y, first, PSR_RGB_FLOATS), alpha);
     zero_outside(strip, network, 0, &strip->input, y, PSR_RGB_FLOATS);
 }
@@ -283,10 +316,9 @@ static void show_row(const struct psr_strip *strip, const struct psr_network *ne
 {
     const bool body = reader < network->n_layers - 1;
     if (body && y >= strip->y0 && y < strip->y1)
-        network->observer->row(
-            network->observer->opaque, reader,
-            ring_pixel(ring, y, column(strip, network, strip->x0), network->channels),
-            (uint32_t)(strip->x1 - strip->x0));
+        network->observer->row(network->observer->opaque, reader,
+                               ring_pixel(ring, y, column(strip, strip->x0), network->channels),
+                               (uint32_t)(strip->x1 - strip->x0));
 }
 
 /* Row y of layer `index`. Returns false where the strip does not need it. */
@@ -295,13 +327,12 @@ static bool make_layer_row(struct psr_strip *strip, const struct psr_network *ne
 {
     const struct psr_picture *picture = strip->picture;
     const uint32_t channels = network->channels;
-    /* How far beyond the strip the layers after this one still look. */
+    /* How far above and below the strip the layers after this one still look. */
     const int64_t margin = network->n_layers - 1 - index;
     if (y < at_least(strip->y0 - margin, 0) || y >= at_most(strip->y1 + margin, picture->height))
         return false;
-    const int64_t from = at_least(strip->x0 - margin, 0);
-    const int64_t to = at_most(strip->x1 + margin, picture->width);
-    const size_t first = column(strip, network, from);
+    const struct columns made = columns_within(strip, strip->reach_px[index]);
+    const size_t first = column(strip, made.from);
 
     const struct layer_plan plan = plan_layer(strip, network, index);
     struct psr_conv conv = {
@@ -309,7 +340,7 @@ static bool make_layer_row(struct psr_strip *strip, const struct psr_network *ne
         .packed = network->packed[index],
         .c_in = index == 0 ? 3 : channels,
         .c_out = plan.target ? channels : network->c_tail,
-        .n_px = (uint32_t)(to - from),
+        .n_px = (uint32_t)(made.to - made.from),
         .activation = plan.activation,
         .out = strip->tail_row,
     };
@@ -358,7 +389,7 @@ static void mix_alpha_rows(struct psr_strip *strip, const struct psr_network *ne
     }
     for (int64_t x = strip->x0 - 2; x < strip->x1 + 2; x++) {
         const int64_t inside = at_most(at_least(x, 0), strip->picture->width - 1);
-        const size_t i = column(strip, network, inside);
+        const size_t i = column(strip, inside);
         *mixed++ = weights[0] * rows[0][i] + weights[1] * rows[1][i] + weights[2] * rows[2][i] +
                    weights[3] * rows[3][i];
     }

@@ -3,9 +3,9 @@
  * The network run depth-first over a strip of columns: each new input row pushes one row through
  * every layer, and only the few rows that later layers still need are kept, in rings.
  *
- * A strip produces the output of columns x0..x1 and rows y0..y1 of the picture. It reads `radius`
- * pixels more on each side where the picture has them; beyond the picture lies zero, at every
- * layer. What it computes does not depend on where its borders are.
+ * A strip produces the output of columns x0..x1 and rows y0..y1 of the picture. It reads as many
+ * pixels more on each side as these depend on, where the picture has them; beyond the picture lies
+ * zero, at every layer. What it computes does not depend on where its borders are.
  */
 #ifndef PSR_STRIP_H
 #define PSR_STRIP_H
@@ -49,6 +49,10 @@ struct psr_picture {
     struct psr_format format;
 };
 
+/* Strips begin at multiples of this many columns, so that tiles of a kernel lie the same way in all
+ * of them (psr_kernels.tile_px). */
+enum { PSR_STRIP_ALIGNMENT_PX = 4 };
+
 /* Rows first_row, first_row + 1, ... of a picture in memory. */
 struct psr_rows {
     unsigned char *data;
@@ -66,7 +70,10 @@ struct psr_strip {
     void *memory;
     size_t memory_bytes;
 
-    uint32_t row_px; /* pixels of a ring's row: strip, radius and one of padding on each side */
+    /* Columns beyond the strip on each side that a layer makes, as later layers depend on them; and
+     * that are read of the input. */
+    uint32_t reach_px[PSR_MAX_LAYERS], input_reach_px;
+    uint32_t row_px; /* pixels of a ring's row: strip, input_reach_px on each side, and zeros */
     struct psr_ring input, alpha, middle[PSR_MAX_BLOCKS];
     /* Head and trunk in float, to be added to; and as the next convolution reads them, which in
      * fp32 is the same ring. */
@@ -80,14 +87,16 @@ struct psr_strip {
     int64_t time; /* input rows taken, counted from the picture's top; goes on past its end */
 };
 
-/* Bytes that a strip of `width` columns needs. Returns -1 on overflow. */
-int psr_strip_bytes(const struct psr_network *network, uint32_t width, bool alpha, size_t *bytes);
+/* Bytes that a strip of `width` columns of such a picture needs. Returns -1 on overflow. */
+int psr_strip_bytes(const struct psr_network *network, const struct psr_picture *picture,
+                    uint32_t width, size_t *bytes);
 
 /* Makes sure that the strip has that much memory. Returns -1 when there is none. */
 int psr_strip_reserve(struct psr_strip *strip, struct psr_mem *mem, size_t bytes);
 
 /* Starts on a part of a picture; `picture` must live until the strip is done. The strip must have
- * the memory for x1 - x0 columns. */
+ * the memory for x1 - x0 columns; x0 is a multiple of PSR_STRIP_ALIGNMENT_PX, and so is x1 unless
+ * it is the picture's width. */
 void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
                      const struct psr_picture *picture, uint32_t x0, uint32_t x1, uint32_t y0,
                      uint32_t y1);

@@ -107,6 +107,7 @@ const struct psr_kernels psr_kernels_avx512_bf16 = {
     .isa = PIPERSR_ISA_AVX512,
     .precision = PIPERSR_PRECISION_BF16,
     .cpu_features = PSR_CPU_AVX512 | PSR_CPU_AVX512_BF16,
+    .tile_px = 1,
     .narrow_bytes = sizeof(uint16_t),
     .narrow = narrow,
     .head = &psr_kernels_avx512_fp32,

@@ -82,6 +82,13 @@ struct psr_kernels {
     pipersr_precision precision;
     uint32_t cpu_features; /* PSR_CPU_* that must all be there */
 
+    /* 1: an output's bits depend on nothing but the 3x3 pixels that it is computed from. Else they
+     * depend on all that its tile reads, where tiles of this many pixels are counted from the first
+     * pixel of a row: a row then begins at a multiple of tile_px of the picture, and must be
+     * readable (true pixels, or zeros beyond the picture) to the end of its last tile's surround.
+     * A divisor of PSR_STRIP_ALIGNMENT_PX. */
+    uint32_t tile_px;
+
     uint32_t narrow_bytes; /* of an element that a convolution reads: 4, 2 or 1 */
     /* Converts n_px pixels of `channels` (a multiple of 16) to the narrow type; `coding` is looked
      * at by int8 only. NULL where the narrow type is float. */

@@ -105,6 +105,7 @@ const struct psr_kernels psr_kernels_neon_fp32 = {
     .isa = PIPERSR_ISA_NEON,
     .precision = PIPERSR_PRECISION_FP32,
     .cpu_features = PSR_CPU_NEON,
+    .tile_px = 1,
     .narrow_bytes = sizeof(float),
     .packed_bytes = psr_packed_bytes_fp32,
     .pack = pack,

@@ -84,6 +84,7 @@ static float probe(uint64_t rounds, uint64_t *operations)
 const struct psr_kernels psr_kernels_c_fp32 = {
     .isa = PIPERSR_ISA_C,
     .precision = PIPERSR_PRECISION_FP32,
+    .tile_px = 1,
     .narrow_bytes = sizeof(float),
     .packed_bytes = psr_packed_bytes_fp32,
     .pack = pack,
@@ -143,6 +144,7 @@ static void narrow_bf16(const float *from, size_t n_px, uint32_t channels,
 const struct psr_kernels psr_kernels_c_bf16 = {
     .isa = PIPERSR_ISA_C,
     .precision = PIPERSR_PRECISION_BF16,
+    .tile_px = 1,
     .narrow_bytes = sizeof(uint16_t),
     .narrow = narrow_bf16,
     .head = &psr_kernels_c_fp32,
@@ -238,6 +240,7 @@ static void narrow_int8(const float *from, size_t n_px, uint32_t channels,
 const struct psr_kernels psr_kernels_c_int8 = {
     .isa = PIPERSR_ISA_C,
     .precision = PIPERSR_PRECISION_INT8,
+    .tile_px = 1,
     .narrow_bytes = sizeof(uint8_t),
     .narrow = narrow_int8,
     .head = &psr_kernels_c_fused,
@@ -269,6 +272,7 @@ static void conv_row_fused(const struct psr_conv *c)
 const struct psr_kernels psr_kernels_c_fused = {
     .isa = PIPERSR_ISA_C,
     .precision = PIPERSR_PRECISION_FP32,
+    .tile_px = 1,
     .narrow_bytes = sizeof(float),
     .packed_bytes = psr_packed_bytes_fp32,
     .pack = pack,
