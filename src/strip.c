@@ -152,6 +152,13 @@ int psr_strip_bytes(const struct psr_network *network, const struct psr_picture 
     return 0;
 }
 
+uint32_t psr_strip_surround_px(const struct psr_network *network)
+{
+    struct psr_strip probe;
+    plan_reach(&probe, network);
+    return probe.input_reach_px;
+}
+
 int psr_strip_reserve(struct psr_strip *strip, struct psr_mem *mem, size_t bytes)
 {
     if (bytes <= strip->memory_bytes)

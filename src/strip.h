@@ -18,6 +18,7 @@
 #include "src/kernels/kernels.h"
 #include "src/mem.h"
 #include "src/model.h"
+#include "src/plan.h"
 
 /* Looks at the rows that body convolutions read, as calibration does. fp32 only: `row` holds the
  * input of layer `reader`, n_px pixels of all channels; of a picture every pixel comes once. */
@@ -48,10 +49,6 @@ struct psr_picture {
     uint32_t width, height; /* of the input */
     struct psr_format format;
 };
-
-/* Strips begin at multiples of this many columns, so that tiles of a kernel lie the same way in all
- * of them (psr_kernels.tile_px). */
-enum { PSR_STRIP_ALIGNMENT_PX = 4 };
 
 /* Rows first_row, first_row + 1, ... of a picture in memory. */
 struct psr_rows {
@@ -90,6 +87,9 @@ struct psr_strip {
 /* Bytes that a strip of `width` columns of such a picture needs. Returns -1 on overflow. */
 int psr_strip_bytes(const struct psr_network *network, const struct psr_picture *picture,
                     uint32_t width, size_t *bytes);
+
+/* Columns that a strip of such a picture reads beyond its own, on each side. */
+uint32_t psr_strip_surround_px(const struct psr_network *network);
 
 /* Makes sure that the strip has that much memory. Returns -1 when there is none. */
 int psr_strip_reserve(struct psr_strip *strip, struct psr_mem *mem, size_t bytes);

@@ -158,6 +158,60 @@ static void test_same_bytes(void)
     }
 }
 
+/* Several frames in flight: each comes out as it does alone, and a second batch allocates nothing.
+ */
+static void test_frames_at_once(void)
+{
+    enum { W = 71, N = 5 };
+    const uint32_t height = check_quick() ? 6 : 50;
+    const size_t bytes = bytes_of(PIPERSR_RGB8, W * 2, height * 2);
+    pipersr_upscaler *alone = create(1, 0, 0), *together = create(3, 0, 0);
+    pipersr_frame in[N], out[N];
+    void *expected[N];
+
+    for (uint32_t i = 0; i < N; i++) {
+        unsigned char *pixels = make_pixels(PIPERSR_RGB8, W, height);
+        pixels[i] ^= 0x55;
+        in[i] = tight(pixels, W, height, PIPERSR_RGB8);
+        out[i] = tight(malloc(bytes), W * 2, height * 2, PIPERSR_RGB8);
+        expected[i] = upscale(alone, pixels, W, height, PIPERSR_RGB8);
+    }
+    pipersr_upscaler_info first, later;
+    for (uint32_t n = N; n >= 1; n--) {
+        for (uint32_t i = 0; i < n; i++)
+            memset(out[i].data, 0, bytes);
+        CHECK(pipersr_upscale_frames(together, in, out, n) == PIPERSR_OK, "%s",
+              pipersr_upscaler_message(together));
+        for (uint32_t i = 0; i < n; i++)
+            CHECK(memcmp(out[i].data, expected[i], bytes) == 0, "frame %u of %u differs", i, n);
+    }
+    CHECK(pipersr_upscale_frames(together, in, out, N) == PIPERSR_OK, "again");
+    pipersr_upscaler_get_info(together, &first);
+    CHECK(pipersr_upscale_frames(together, in, out, N) == PIPERSR_OK, "and again");
+    pipersr_upscaler_get_info(together, &later);
+    CHECK(later.allocations == first.allocations, "a batch like the last one allocated");
+
+    const uint32_t wanted = pipersr_frames_at_once(together, W, height);
+    CHECK(wanted >= 2 && wanted <= 3, "%u frames at once for 3 threads", wanted);
+    CHECK(pipersr_frames_at_once(alone, W, height) == 1, "one thread needs one frame");
+    CHECK(pipersr_frames_at_once(alone, 0, 0) == 1, "no size");
+    CHECK(pipersr_upscale_frames(together, in, out, 0) == PIPERSR_ERROR_ARGUMENT, "no frames");
+    CHECK(pipersr_upscale_frames(together, in, out, PIPERSR_MAX_FRAMES + 1) ==
+              PIPERSR_ERROR_ARGUMENT,
+          "too many frames");
+    in[1].height_px--;
+    CHECK(pipersr_upscale_frames(together, in, out, N) == PIPERSR_ERROR_ARGUMENT &&
+              strstr(pipersr_upscaler_message(together), "one size"),
+          "frames of two sizes: %s", pipersr_upscaler_message(together));
+    for (uint32_t i = 0; i < N; i++) {
+        free(in[i].data);
+        free(out[i].data);
+        free(expected[i]);
+    }
+    pipersr_upscaler_free(alone);
+    pipersr_upscaler_free(together);
+}
+
 /* In fp32, the vector kernels do the same operations in the same order; in int8 all sets do. */
 static void test_instruction_sets_agree(pipersr_isa first)
 {
@@ -525,6 +579,7 @@ int main(void)
     test_alpha();
     test_strides();
     test_no_allocation();
+    test_frames_at_once();
     test_memory_limit();
     test_cancel();
     test_bad_arguments();
