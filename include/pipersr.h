@@ -250,8 +250,9 @@ PIPERSR_API uint32_t pipersr_frames_at_once(const pipersr_upscaler *upscaler, ui
  *     while (rows are left)
  *         pipersr_rows_push(up, rows, stride, n, out, out_stride, &n_out);   // n_out may be 0
  *
- * After p of h rows are pushed, exactly scale * max(0, p - model.radius_px) rows have come out, or
- * scale * h when p = h. Pushing many rows at once (16 and more) keeps the threads busy. */
+ * An output row needs the input down to model.radius_px rows below it, and comes out when at most
+ * twice as many and one are pushed, or when all are: pipersr_rows_output() tells how many do.
+ * Pushing many rows at once (16 and more) keeps the threads busy. */
 PIPERSR_API pipersr_status pipersr_rows_begin(pipersr_upscaler *upscaler, uint32_t width_px,
                                               uint32_t height_px, pipersr_format format);
 

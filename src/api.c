@@ -346,7 +346,8 @@ static void probe(void *argument, size_t job, unsigned worker)
 {
     struct probe_run *run = argument;
     (void)worker;
-    run->result[job].value = run->kernels->probe(run->rounds, &run->result[job].operations);
+    const struct psr_kernels *kernels = run->kernels->probe ? run->kernels : run->kernels->head;
+    run->result[job].value = kernels->probe(run->rounds, &run->result[job].operations);
 }
 
 static double seconds_now(void)

@@ -58,14 +58,13 @@ static int describe_plan(const struct psr_engine *engine, const struct psr_pictu
         .height_px = picture->height,
         .n_pictures = n_pictures,
         .threads = psr_pool_threads(engine->pool),
-        .surround_px = psr_strip_surround_px(network),
-        .surround_rows = network->radius,
         .bytes_per_column = (wide - narrow) / PSR_STRIP_ALIGNMENT_PX,
         .cache_bytes = engine->cache_bytes,
         .strip_width_px = engine->strip_width,
         .band_height_px = engine->band_height,
         .max_bands = max_bands,
     };
+    psr_strip_surround(network, &request->surround_px, &request->surround_rows);
     return 0;
 }
 
@@ -214,9 +213,13 @@ pipersr_status psr_engine_rows_begin(struct psr_engine *engine, const struct psr
 /* Output rows that are ready after `rows_in` input rows. */
 static int64_t rows_ready(const struct psr_engine *engine, uint32_t rows_in)
 {
-    const uint32_t height = engine->picture.height, radius = engine->network.radius;
-    const uint32_t ready = rows_in >= height ? height : rows_in > radius ? rows_in - radius : 0;
-    return (int64_t)ready * engine->network.scale;
+    const struct psr_network *network = &engine->network;
+    const uint32_t height = engine->picture.height;
+    const uint32_t steps_in = rows_in / network->step_rows * network->step_rows;
+    const uint32_t ready = rows_in >= height              ? height
+                           : steps_in > network->lag_rows ? steps_in - network->lag_rows
+                                                          : 0;
+    return (int64_t)ready * network->scale;
 }
 
 uint32_t psr_engine_rows_output(const struct psr_engine *engine, uint32_t n_rows)
@@ -252,7 +255,7 @@ pipersr_status psr_engine_rows_push(struct psr_engine *engine, const void *in,
     engine->rows_in += n_rows;
     run.time = engine->rows_in;
     if (engine->rows_in == engine->picture.height)
-        run.time += engine->network.radius; /* nothing more will come: run the last rows out */
+        run.time = psr_strip_end(&engine->strips[0], &engine->network); /* run the last rows out */
     psr_pool_run(engine->pool, engine->columns, run_strip, &run);
     pipersr_status status = check_cancelled(engine, error);
     if (engine->rows_in == engine->picture.height)

@@ -44,9 +44,15 @@ uint32_t psr_plan_widest_strip(uint32_t width_px, uint32_t strips)
                    width_px);
 }
 
+static uint32_t most_bands(uint32_t height_px)
+{
+    return parts_of(height_px, PSR_BAND_ALIGNMENT_ROWS);
+}
+
 uint32_t psr_plan_band_border(uint32_t height_px, uint32_t bands, uint32_t i)
 {
-    return (uint32_t)((uint64_t)height_px * i / bands);
+    const uint64_t place = (uint64_t)most_bands(height_px) * i / bands;
+    return smaller((uint32_t)(place * PSR_BAND_ALIGNMENT_ROWS), height_px);
 }
 
 /* A part's length with half of the surround on each of its sides that is not the picture's own. */
@@ -90,14 +96,15 @@ struct psr_plan psr_plan_cut(const struct psr_plan_request *request)
         fixed_or(request->strip_width_px, width, strips_for_width,
                  larger(first_strips, smaller(larger(width / MIN_STRIP_PX, 1),
                                               8 * first_strips + MAX_ROUNDS * request->threads)));
-    const uint32_t first_bands = fixed_or(request->band_height_px, height, request->max_bands, 1);
+    const uint32_t allowed_bands = smaller(request->max_bands, most_bands(height));
+    const uint32_t first_bands = fixed_or(request->band_height_px, height, allowed_bands, 1);
     struct psr_plan best = {first_strips, first_bands};
     double least = INFINITY;
 
     for (uint32_t strips = first_strips; strips <= last_strips; strips++) {
         const uint32_t last_bands =
-            fixed_or(request->band_height_px, height, request->max_bands,
-                     smaller(smaller(larger(height / MIN_BAND_ROWS, 1), request->max_bands),
+            fixed_or(request->band_height_px, height, allowed_bands,
+                     smaller(smaller(larger(height / MIN_BAND_ROWS, 1), allowed_bands),
                              larger(MAX_ROUNDS * request->threads / strips, 1)));
         for (uint32_t bands = first_bands; bands <= last_bands; bands++) {
             const double cost = cost_of(request, strips, bands);

@@ -8,9 +8,9 @@
 
 #include <stdint.h>
 
-/* Strips begin at multiples of this many columns, so that tiles of a kernel lie the same way in all
- * of them (psr_kernels.tile_px). */
-enum { PSR_STRIP_ALIGNMENT_PX = 4 };
+/* Strips begin at multiples of this many columns, and bands of this many rows, so that tiles of a
+ * kernel lie the same way in all of them (psr_kernels.tile_px, tile_rows). */
+enum { PSR_STRIP_ALIGNMENT_PX = 4, PSR_BAND_ALIGNMENT_ROWS = 2 };
 
 struct psr_plan_request {
     uint32_t width_px, height_px; /* of each picture */

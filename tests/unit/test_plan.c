@@ -41,9 +41,11 @@ static void check_cut(const struct psr_plan_request *request)
     }
     faults += psr_plan_band_border(height, plan.bands, 0) != 0;
     faults += psr_plan_band_border(height, plan.bands, plan.bands) != height;
-    for (uint32_t i = 0; i < plan.bands; i++)
-        faults += psr_plan_band_border(height, plan.bands, i + 1) <=
-                  psr_plan_band_border(height, plan.bands, i);
+    for (uint32_t i = 0; i < plan.bands; i++) {
+        const uint32_t from = psr_plan_band_border(height, plan.bands, i);
+        faults += from % PSR_BAND_ALIGNMENT_ROWS != 0 ||
+                  psr_plan_band_border(height, plan.bands, i + 1) <= from;
+    }
     CHECK(faults == 0, "%ux%u for %u threads: %u x %u parts, %d faults", width, height,
           request->threads, plan.strips, plan.bands, faults);
 }
