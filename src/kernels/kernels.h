@@ -182,6 +182,13 @@ void psr_pack_winograd_fp32(const struct psr_weights *weights, uint32_t group, v
 size_t psr_packed_bytes_winograd_bf16(uint32_t c_in, uint32_t c_out);
 void psr_pack_winograd_bf16(const struct psr_weights *weights, uint32_t group, void *packed);
 
+/* The same for int8 in 16 bits (avx512_vnni.c): a group is start values, scales and biases as for
+ * psr_pack_int8(), then the codes of the weights, transformed in integers, as
+ * [position][c_in / 2][group][2]. The transform is winograd.h's times 48, divided by 2, 1, 1, 2 for
+ * the lines of F(2, 3) and by 6, 4, 4, 1, 1, 24 for those of F(4, 3). */
+size_t psr_packed_bytes_winograd_int8(uint32_t c_in, uint32_t c_out);
+void psr_pack_winograd_int8(const struct psr_weights *weights, uint32_t group, void *packed);
+
 /* The parts of int8's packing, for packers of another layout: the scale of output channel o, and
  * the code of one of its weights, -127..127. `tap` is 3 * dy + dx. */
 float psr_weight_scale_int8(const struct psr_weights *weights, uint32_t o);

@@ -31,7 +31,7 @@ static void fill(float *values, size_t n, enum fill kind, unsigned *seed)
 /* Does it compute tiles from their transforms? Then bf16 rounds those, not the inputs. */
 static bool is_winograd(const struct psr_kernels *kernels)
 {
-    return kernels->tile_px > 1;
+    return kernels->tile_px > 1; /* int8's are exact, and count as plain sums */
 }
 
 /* The C reference of the same precision. */
@@ -140,7 +140,8 @@ static float *run_set(const struct psr_kernels *kernels, const struct job *job, 
     for (uint32_t y = 0; y < job->n_rows; y += kernels->tile_rows) {
         const size_t at = y * c.row_elements;
         memcpy(c.in, rows + y, (kernels->tile_rows + 2) * sizeof *rows);
-        c.out = out + PAD + at;
+        c.out = (unsigned char *)(out + PAD) +
+                at * (c.narrow_out ? kernels->narrow_bytes : sizeof *out);
         c.residual = in_place ? c.out : job->residuals ? job->residual[0] + at : NULL;
         c.residual2 = job->residuals > 1 ? job->residual[1] + at : NULL;
         kernels->conv(&c);
@@ -191,7 +192,8 @@ static void run(const struct psr_kernels *kernels, uint32_t c_in, uint32_t c_out
     };
     in_place = in_place && !narrow_out;
     job.conv.n_rows = job.n_rows;
-    job.conv.row_elements = (size_t)n_px * padded + (kernels->tile_rows == 2 ? GAP : 0);
+    job.conv.row_elements =
+        (size_t)n_px * padded + (kernels->tile_rows == 2 && !narrow_out ? GAP : 0);
     job.out_elements = job.n_rows * job.conv.row_elements;
     /* A last tile may look at four pixels more. */
     job.row = (n_px + 6) * job.conv.in_px;
