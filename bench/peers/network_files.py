@@ -62,10 +62,13 @@ class NetworkFiles:
     def networks(self, size):
         """Paths by what runtimes.py calls them; sizes are fixed, as all peers are faster then."""
         name = f"{size[0]}x{size[1]}"
-        paths = {kind: str(self.folder / f"{kind}-{name}.onnx") for kind in ("float", "inputs", "everything")}
+        paths = {kind: str(self.folder / f"{kind}-{name}.onnx") for kind in ("float", "inputs", "trunk", "everything")}
         onnx_file.write(self.model, paths["float"], "fp32", size)
         onnx_file.write(self.model, paths["inputs"], "int8", size, self.codings)
-        onnx_file.write(self.model, paths["everything"], "int8", size, self.codings, code_everything=True)
+        # Runtimes that compute SiLU with the convolution before it want no bytes between the two.
+        trunk = {tensor: coding for tensor, coding in self.codings.items() if not tensor.startswith(("a.", "s."))}
+        onnx_file.write(self.model, paths["trunk"], "int8", size, trunk, code_where_made=True)
+        onnx_file.write(self.model, paths["everything"], "int8", size, self.codings, code_where_made=True)
         for kind, ranges in (("ncnn", None), ("ncnn-int8", self.largest)):
             paths[kind] = [str(self.folder / f"{kind}.{end}") for end in ("param", "bin")]
             ncnn_model.write(self.model, *paths[kind], ranges)

@@ -12,7 +12,6 @@ A job has `precision`, `setting`, `threads`, `width`, `height`, `frame` (float32
 Nothing is imported before it is needed: a peer that is not installed must not stop the others.
 """
 
-import os
 import pathlib
 import sys
 
@@ -36,12 +35,10 @@ def _openvino_settings(precision):
     hints = ("LATENCY", "THROUGHPUT")
     if precision != "int8":
         return [{"hint": hint, "real": {"fp32": "f32", "bf16": "bf16"}[precision]} for hint in hints]
+    # What is not in bytes may be in bf16 where the CPU has it.
     reals = ("f32", "bf16") if cpu_has("avx512_bf16") or cpu_has("amx_bf16") else ("f32",)
     return [
-        {"hint": hint, "real": real, "coded": coded}
-        for coded in ("inputs", "everything")
-        for real in reals
-        for hint in hints
+        {"hint": hint, "real": real, "coded": coded} for hint in hints for coded in ("trunk", "inputs") for real in reals
     ]
 
 
@@ -92,7 +89,8 @@ class OpenVino:
 def _onnxruntime_settings(precision):
     if precision == "bf16":
         return []  # its CPU provider has bf16 products on 64-bit Arm only
-    return [{"coded": coded} for coded in ("inputs", "everything")] if precision == "int8" else [{}]
+    # Its int8 operators take bytes and give bytes: whatever is not coded runs in float, many times slower.
+    return [{"coded": "everything"}] if precision == "int8" else [{}]
 
 
 class OnnxRuntime:
@@ -131,9 +129,13 @@ class OnnxRuntime:
 # -------------------------------------------------------------------------------------------------- ncnn
 
 
+# Which Winograd transforms it may use; "any" leaves the choice to it.
+_NCNN_WINOGRAD = {"any": (23, 43, 63), "F(4,3)": (43,), "off": ()}
+
+
 def _ncnn_settings(precision):
-    # Winograd and the plain product are both good choices for 3x3, and differ by CPU.
-    return [{"winograd": winograd} for winograd in (True, False)]
+    # Without Winograd its fp32 takes several times as long.
+    return [{"winograd": name} for name in _NCNN_WINOGRAD if precision != "fp32" or name != "off"]
 
 
 class Ncnn:
@@ -146,10 +148,13 @@ class Ncnn:
         self.net = ncnn.Net()
         options = self.net.opt
         options.num_threads = job["threads"]
-        options.use_bf16_storage = job["precision"] == "bf16"
+        options.use_bf16_storage = options.use_bf16_packed = job["precision"] == "bf16"
         options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
         options.use_int8_inference = job["precision"] == "int8"
-        options.use_winograd_convolution = job["setting"]["winograd"]
+        transforms = _NCNN_WINOGRAD[job["setting"]["winograd"]]
+        options.use_winograd_convolution = bool(transforms)
+        for transform in (23, 43, 63):
+            setattr(options, f"use_winograd{transform}_convolution", transform in transforms)
         options.use_packing_layout = True
         files = job["files"]["ncnn-int8" if job["precision"] == "int8" else "ncnn"]
         if self.net.load_param(files[0]) or self.net.load_model(files[1]):

@@ -18,8 +18,8 @@ IR_VERSION = 8
 class _Graph:
     """Nodes in the order they run. Methods take names of tensors and return the name of their result."""
 
-    def __init__(self, codings, code_everything, real):
-        self.codings, self.code_everything, self.real = codings, code_everything, real
+    def __init__(self, codings, code_where_made, real):
+        self.codings, self.code_where_made, self.real = codings, code_where_made, real
         self.nodes, self.tensors = [], []
 
     def constant(self, name, values):
@@ -45,7 +45,7 @@ class _Graph:
 
     def made(self, name):
         """What later operators read of a tensor that has just been computed."""
-        return self._code(name) if self.code_everything and name in self.codings else name
+        return self._code(name) if self.code_where_made and name in self.codings else name
 
     def conv(self, source, name, conv, output):
         """source: as made() returned it."""
@@ -93,22 +93,22 @@ def _add_network(graph, model):
     graph.add("Clip", ["shuffled", *ends], "out")
 
 
-def write(model, path, precision="fp32", size=None, codings=None, code_everything=False):
+def write(model, path, precision="fp32", size=None, codings=None, code_where_made=False):
     """Writes `path`. Raises OSError, and ValueError for int8 without codings.
 
     precision: fp32, fp16 or int8. size: (width_px, height_px), or None for any.
     codings: for int8, by tensor, what the convolutions that read these tensors read in bytes:
-    calibration.from_file(model) or calibration.per_tensor(...). code_everything: the other tensors
+    calibration.from_file(model) or calibration.per_tensor(...). code_where_made: the other tensors
     with a coding too, so that a runtime can keep bytes between operators (one scale a tensor only).
     """
     if precision not in ("fp32", "fp16", "int8"):
         raise ValueError(f"ONNX has no {precision} here: use fp32, fp16 or int8")
     if precision == "int8" and not codings:
         raise ValueError("the model file has no int8 codings: run pipersr calibrate first")
-    if precision == "int8" and code_everything and any(coding.per_channel for coding in codings.values()):
+    if precision == "int8" and code_where_made and any(coding.per_channel for coding in codings.values()):
         raise ValueError("codings of all tensors need one scale a tensor")
     real = "float16" if precision == "fp16" else "float32"
-    graph = _Graph(codings if precision == "int8" else {}, code_everything, real)
+    graph = _Graph(codings if precision == "int8" else {}, code_where_made, real)
     _add_network(graph, model)
     width, height = size or ("width", "height")
     out_sides = [model.scale * side for side in (height, width)] if size else ["out_height", "out_width"]
