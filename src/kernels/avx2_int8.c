@@ -324,6 +324,7 @@ const struct psr_kernels psr_kernels_avx2_int8 = {
     .isa = PIPERSR_ISA_AVX2,
     .precision = PIPERSR_PRECISION_INT8,
     .cpu_features = PSR_CPU_AVX2,
+    .speed = 230,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),

@@ -155,6 +155,7 @@ const struct psr_kernels psr_kernels_avx_vnni = {
     .isa = PIPERSR_ISA_AVX2,
     .precision = PIPERSR_PRECISION_INT8,
     .cpu_features = VNNI_FEATURES,
+    .speed = 280,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),

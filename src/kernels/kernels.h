@@ -90,6 +90,10 @@ struct psr_kernels {
     pipersr_isa isa;
     pipersr_precision precision;
     uint32_t cpu_features; /* PSR_CPU_* that must all be there */
+    /* How fast the network runs, about: 100 for AVX2's or NEON's plain fp32. Only compared with
+     * other precisions' entries, to tell what is worth its loss. Measured where docs/performance.md
+     * has figures, else from the instructions' rates. */
+    uint32_t speed;
 
     /* 1: an output's bits depend on nothing but the 3x3 pixels that it is computed from. Else they
      * depend on all that its tile reads, where tiles of this many pixels are counted from the first

@@ -108,6 +108,7 @@ const struct psr_kernels psr_kernels_neon_dotprod = {
     .isa = PIPERSR_ISA_NEON,
     .precision = PIPERSR_PRECISION_INT8,
     .cpu_features = PSR_CPU_NEON | PSR_CPU_NEON_DOTPROD,
+    .speed = 350,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),

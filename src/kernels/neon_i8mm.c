@@ -145,6 +145,7 @@ const struct psr_kernels psr_kernels_neon_i8mm = {
     .isa = PIPERSR_ISA_NEON,
     .precision = PIPERSR_PRECISION_INT8,
     .cpu_features = PSR_CPU_NEON | PSR_CPU_NEON_I8MM,
+    .speed = 600,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),

@@ -84,6 +84,7 @@ static float probe(uint64_t rounds, uint64_t *operations)
 const struct psr_kernels psr_kernels_c_fp32 = {
     .isa = PIPERSR_ISA_C,
     .precision = PIPERSR_PRECISION_FP32,
+    .speed = 1,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(float),
@@ -145,6 +146,7 @@ static void narrow_bf16(const float *from, size_t n_px, uint32_t channels,
 const struct psr_kernels psr_kernels_c_bf16 = {
     .isa = PIPERSR_ISA_C,
     .precision = PIPERSR_PRECISION_BF16,
+    .speed = 1,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(uint16_t),
@@ -242,6 +244,7 @@ static void narrow_int8(const float *from, size_t n_px, uint32_t channels,
 const struct psr_kernels psr_kernels_c_int8 = {
     .isa = PIPERSR_ISA_C,
     .precision = PIPERSR_PRECISION_INT8,
+    .speed = 1,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),
@@ -275,6 +278,7 @@ static void conv_row_fused(const struct psr_conv *c)
 const struct psr_kernels psr_kernels_c_fused = {
     .isa = PIPERSR_ISA_C,
     .precision = PIPERSR_PRECISION_FP32,
+    .speed = 1,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(float),

@@ -27,6 +27,7 @@ SRC_RANK = {
     "coding": 2,
     "safetensors_write": 2,
     "model": 2,
+    "choice": 3,
     "strip": 3,
     "engine": 4,
     "calibrate": 4,
