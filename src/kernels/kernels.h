@@ -157,6 +157,7 @@ extern const struct psr_kernels psr_kernels_neon_i8mm;
 /* fp32 in C with fused multiply-adds, as the vector entries have them: the int8 reference's head
  * and tail. Slow, so not in the table. */
 extern const struct psr_kernels psr_kernels_c_fused;
+extern const struct psr_kernels psr_kernels_c_winograd;
 
 /* The fp32 packing that the entries share, parametrised by the tile's width in output channels:
  * channels are cut into groups of `group`, the last one may be a narrower multiple of
