@@ -72,15 +72,6 @@ static void pack(const struct psr_weights *weights, void *packed)
     psr_pack_bf16(weights, TILE_VECTORS * LANES, packed);
 }
 
-static void narrow(const float *from, size_t n_px, uint32_t channels,
-                   const struct psr_coding *coding, void *to)
-{
-    (void)coding;
-    for (size_t i = 0; i < n_px * channels; i += LANES)
-        _mm256_storeu_si256((__m256i *)((uint16_t *)to + i),
-                            (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
-}
-
 static float probe(uint64_t rounds, uint64_t *operations)
 {
     enum { CHAINS = 24 };
@@ -108,7 +99,7 @@ const struct psr_kernels psr_kernels_avx512_bf16 = {
     .precision = PIPERSR_PRECISION_BF16,
     .cpu_features = PSR_CPU_AVX512 | PSR_CPU_AVX512_BF16,
     .narrow_bytes = sizeof(uint16_t),
-    .narrow = narrow,
+    .narrow = psr_avx512_narrow_bf16,
     .head = &psr_kernels_avx512_fp32,
     .packed_bytes = psr_packed_bytes_bf16,
     .pack = pack,
