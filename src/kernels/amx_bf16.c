@@ -14,21 +14,9 @@
 #include "src/cpu.h"
 #include "src/kernels/amx_tile.h"
 
-/* The biases are the sums' start values: nothing else is needed. */
-static inline __attribute__((always_inline)) struct psr_amx_channels
-load_channels(const struct psr_conv *c, const struct psr_amx_plan *plan,
-              const struct psr_amx_block *block)
+static inline __attribute__((always_inline)) void finish_vector(const struct psr_conv *c,
+                                                                const int32_t *sums, size_t at)
 {
-    (void)c, (void)plan, (void)block;
-    return (struct psr_amx_channels){.bias = {_mm512_setzero_ps()}};
-}
-
-static inline __attribute__((always_inline)) void finish(const struct psr_conv *c,
-                                                         const struct psr_amx_channels *channels,
-                                                         const int i, const int32_t *sums,
-                                                         size_t at)
-{
-    (void)channels, (void)i;
     const __m512 value = psr_avx512_finish(c, _mm512_load_ps(sums), at);
     if (c->narrow_out)
         _mm256_storeu_si256((__m256i *)(void *)((uint16_t *)c->out + at),
@@ -37,10 +25,22 @@ static inline __attribute__((always_inline)) void finish(const struct psr_conv *
         _mm512_storeu_ps((float *)c->out + at, value);
 }
 
+/* The biases were the sums' start values. */
+static __attribute__((noinline)) void finish(const struct psr_conv *c, struct psr_amx_block *block,
+                                             const int32_t *sums, uint32_t count)
+{
+    for (; count && block->next < block->end; count--, block->next++) {
+        const int32_t *sum = sums + (size_t)(block->next - block->x[0]) * BLOCK_CHANNELS;
+        const size_t at = block->next * c->out_px + block->first;
+        finish_vector(c, sum, at);
+        if (block->is_wide)
+            finish_vector(c, sum + LANES, at + LANES);
+    }
+}
+
 static void conv_row(const struct psr_conv *c)
 {
-    psr_amx_conv_row(
-        c, (struct psr_amx_precision){false, LANES * sizeof(float), load_channels, finish});
+    psr_amx_conv_row(c, (struct psr_amx_precision){false, LANES * sizeof(float), finish});
 }
 
 static void pack(const struct psr_weights *weights, void *packed)

@@ -19,47 +19,60 @@ struct header {
     float scale[LANES], bias[LANES];
 };
 
-static inline __attribute__((always_inline)) struct psr_amx_channels
-load_channels(const struct psr_conv *c, const struct psr_amx_plan *plan,
-              const struct psr_amx_block *block)
+/* What is the same for 16 output channels of all pixels. */
+struct channels {
+    __m512 scale, bias, inverse_scale;
+    __m512i zero;
+};
+
+static inline struct channels load_channels(const struct psr_conv *c,
+                                            const struct psr_amx_block *block, uint32_t i)
 {
-    struct psr_amx_channels channels;
-    for (int i = 0; i < 2; i++) {
-        /* A block of 16 channels: the same twice, the second is not used. */
-        const uint32_t group = block->is_wide ? (uint32_t)i : 0;
-        const struct header *header = (const void *)(block->group + group * plan->group_bytes);
-        const uint32_t channel = block->first + group * LANES;
-        channels.scale[i] = _mm512_loadu_ps(header->scale);
-        channels.bias[i] = _mm512_loadu_ps(header->bias);
-        channels.inverse_scale[i] = _mm512_setzero_ps();
-        channels.zero[i] = _mm512_setzero_si512();
-        if (c->narrow_out) {
-            channels.inverse_scale[i] = _mm512_loadu_ps(c->out_coding.inverse_scale + channel);
-            channels.zero[i] = psr_avx512_zero_codes(&c->out_coding, channel);
-        }
+    const struct header *header = (const void *)block->group[i];
+    struct channels channels = {
+        .scale = _mm512_loadu_ps(header->scale),
+        .bias = _mm512_loadu_ps(header->bias),
+        .inverse_scale = _mm512_setzero_ps(),
+        .zero = _mm512_setzero_si512(),
+    };
+    if (c->narrow_out) {
+        const uint32_t channel = block->first + (block->is_wide ? i * LANES : 0);
+        channels.inverse_scale = _mm512_loadu_ps(c->out_coding.inverse_scale + channel);
+        channels.zero = psr_avx512_zero_codes(&c->out_coding, channel);
     }
     return channels;
 }
 
-static inline __attribute__((always_inline)) void finish(const struct psr_conv *c,
-                                                         const struct psr_amx_channels *channels,
-                                                         const int i, const int32_t *sums,
-                                                         size_t at)
+static inline __attribute__((always_inline)) void finish_vector(const struct psr_conv *c,
+                                                                const struct channels *channels,
+                                                                const int32_t *sums, size_t at)
 {
     const __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(sums));
     const __m512 value =
-        psr_avx512_finish(c, _mm512_fmadd_ps(sum, channels->scale[i], channels->bias[i]), at);
+        psr_avx512_finish(c, _mm512_fmadd_ps(sum, channels->scale, channels->bias), at);
     if (c->narrow_out)
         _mm_storeu_si128((__m128i *)(void *)((uint8_t *)c->out + at),
-                         psr_avx512_code(value, channels->inverse_scale[i], channels->zero[i]));
+                         psr_avx512_code(value, channels->inverse_scale, channels->zero));
     else
         _mm512_storeu_ps((float *)c->out + at, value);
 }
 
+static __attribute__((noinline)) void finish(const struct psr_conv *c, struct psr_amx_block *block,
+                                             const int32_t *sums, uint32_t count)
+{
+    const struct channels first = load_channels(c, block, 0), second = load_channels(c, block, 1);
+    for (; count && block->next < block->end; count--, block->next++) {
+        const int32_t *sum = sums + (size_t)(block->next - block->x[0]) * BLOCK_CHANNELS;
+        const size_t at = block->next * c->out_px + block->first;
+        finish_vector(c, &first, sum, at);
+        if (block->is_wide)
+            finish_vector(c, &second, sum + LANES, at + LANES);
+    }
+}
+
 static void conv_row(const struct psr_conv *c)
 {
-    psr_amx_conv_row(
-        c, (struct psr_amx_precision){true, sizeof(struct header), load_channels, finish});
+    psr_amx_conv_row(c, (struct psr_amx_precision){true, sizeof(struct header), finish});
 }
 
 static void pack(const struct psr_weights *weights, void *packed)

@@ -104,21 +104,24 @@ static inline void psr_amx_configure_row(const struct psr_amx_plan *plan)
 
 /* A block; after its multiplies, one whose sums wait to be finished. */
 struct psr_amx_block {
-    const unsigned char *group; /* packed, of its first 16 output channels */
-    uint32_t first;             /* of these channels */
-    bool is_wide;               /* 32 channels, not 16 */
-    uint32_t x[2];              /* first pixels of the two tiles */
-    uint32_t next, end;         /* pixels whose outputs are still to be written */
+    const unsigned char *group[2]; /* packed, of 16 output channels each; the second may not be */
+    uint32_t first;                /* output channel */
+    bool is_wide;                  /* 32 output channels, not 16 */
+    uint32_t x[2];                 /* first pixels of the two tiles */
+    uint32_t next, end;            /* pixels whose outputs are still to be written */
 };
 
 static inline struct psr_amx_block psr_amx_make_block(const struct psr_conv *c,
                                                       const struct psr_amx_plan *plan,
                                                       uint32_t first, uint32_t tile)
 {
+    const bool is_wide = c->c_out - first >= BLOCK_CHANNELS;
+    const unsigned char *group =
+        (const unsigned char *)c->packed + first / LANES * plan->group_bytes;
     struct psr_amx_block block = {
-        .group = (const unsigned char *)c->packed + first / LANES * plan->group_bytes,
+        .group = {group, is_wide ? group + plan->group_bytes : group},
         .first = first,
-        .is_wide = c->c_out - first >= BLOCK_CHANNELS,
+        .is_wide = is_wide,
         .next = tile * plan->tile_px,
         .end = (tile + 2) * plan->tile_px,
     };
@@ -131,42 +134,18 @@ static inline struct psr_amx_block psr_amx_make_block(const struct psr_conv *c,
     return block;
 }
 
-/* What of a layer's packed numbers and codings follows the sums of a block, in registers. What a
- * precision does not use is never loaded. */
-struct psr_amx_channels {
-    __m512 scale[2], bias[2], inverse_scale[2];
-    __m512i zero[2];
-};
+/* What follows the sums of up to `count` of the waiting pixels; moves block->next on. `sums` begins
+ * with those of pixel block->x[0]. Not inlined: the loop around the multiplies has to stay short.
+ */
+typedef void psr_amx_finish(const struct psr_conv *c, struct psr_amx_block *block,
+                            const int32_t *sums, uint32_t count);
 
-typedef struct psr_amx_channels psr_amx_load_channels(const struct psr_conv *c,
-                                                      const struct psr_amx_plan *plan,
-                                                      const struct psr_amx_block *block);
-/* Writes 16 outputs, channels[i] being theirs; `at` is their place in the output row. */
-typedef void psr_amx_finish(const struct psr_conv *c, const struct psr_amx_channels *channels,
-                            const int i, const int32_t *sums, size_t at);
-
-/* The parts of it that are not the same for each precision, all of them constants. */
+/* The parts that are not the same for each precision, all of them constants. */
 struct psr_amx_precision {
     bool is_int8;
     uint32_t header_bytes; /* of a packed group; the sums' start values are the first of it */
-    psr_amx_load_channels *load_channels;
     psr_amx_finish *finish;
 };
-
-/* Up to `count` of the waiting pixels. `sums` begins with those of pixel block->x[0]. */
-static inline __attribute__((always_inline)) void
-psr_amx_finish_pixels(const struct psr_conv *c, const struct psr_amx_precision precision,
-                      const struct psr_amx_channels *channels, struct psr_amx_block *block,
-                      const int32_t *sums, uint32_t count)
-{
-    for (; count && block->next < block->end; count--, block->next++) {
-        const int32_t *sum = sums + (size_t)(block->next - block->x[0]) * BLOCK_CHANNELS;
-        const size_t at = block->next * c->out_px + block->first;
-        precision.finish(c, channels, 0, sum, at);
-        if (block->is_wide)
-            precision.finish(c, channels, 1, sum + LANES, at + LANES);
-    }
-}
 
 /* The sums of a block into tiles 0..3, and between the multiplies all of the waiting pixels. */
 static inline __attribute__((always_inline)) void
@@ -174,10 +153,9 @@ psr_amx_multiply_block(const struct psr_conv *c, const struct psr_amx_precision 
                        const struct psr_amx_plan *plan, const struct psr_amx_block *block,
                        const bool is_wide, struct psr_amx_block *waiting, const int32_t *sums)
 {
-    const struct psr_amx_channels channels = precision.load_channels(c, plan, waiting);
     const size_t pixel_bytes = c->in_px * (precision.is_int8 ? 1 : 2);
     const size_t weight_bytes = (size_t)plan->part_bytes / 4 * TILE_ROW_BYTES;
-    const unsigned char *weight[2] = {block->group, block->group + plan->group_bytes};
+    const unsigned char *weight[2] = {block->group[0], block->group[1]};
     const uint32_t pauses = 9 * plan->parts * 2;
     const uint32_t share = (waiting->end - waiting->next + pauses - 1) / pauses;
 
@@ -200,12 +178,12 @@ psr_amx_multiply_block(const struct psr_conv *c, const struct psr_amx_precision 
                 PSR_AMX_LOAD(7, weight[1], TILE_ROW_BYTES);
                 PSR_AMX_MULTIPLY(precision.is_int8, 1, 4, 7);
             }
-            psr_amx_finish_pixels(c, precision, &channels, waiting, sums, share);
+            precision.finish(c, waiting, sums, share);
             PSR_AMX_LOAD(5, in + block->x[1] * pixel_bytes, pixel_bytes);
             PSR_AMX_MULTIPLY(precision.is_int8, 2, 5, 6);
             if (is_wide)
                 PSR_AMX_MULTIPLY(precision.is_int8, 3, 5, 7);
-            psr_amx_finish_pixels(c, precision, &channels, waiting, sums, share);
+            precision.finish(c, waiting, sums, share);
             weight[0] += weight_bytes;
             weight[1] += weight_bytes;
         }
@@ -232,7 +210,7 @@ psr_amx_conv_row(const struct psr_conv *c, const struct psr_amx_precision precis
 {
     const struct psr_amx_plan plan = psr_amx_make_plan(c, precision.is_int8);
     _Alignas(64) int32_t sums[BLOCK_PX * BLOCK_CHANNELS];
-    struct psr_amx_block waiting = {.group = c->packed};
+    struct psr_amx_block waiting = {.group = {c->packed, c->packed}};
 
     psr_amx_configure_row(&plan);
     for (uint32_t first = 0; first < c->c_out; first += BLOCK_CHANNELS) {
@@ -247,8 +225,7 @@ psr_amx_conv_row(const struct psr_conv *c, const struct psr_amx_precision precis
         }
     }
     psr_amx_release();
-    const struct psr_amx_channels channels = precision.load_channels(c, &plan, &waiting);
-    psr_amx_finish_pixels(c, precision, &channels, &waiting, sums, BLOCK_PX);
+    precision.finish(c, &waiting, sums, BLOCK_PX);
 }
 
 /* The most multiplies a second: six independent ones at a time, of full tiles. Elements of `ones`

@@ -222,28 +222,42 @@ static int32_t extend(uint8_t byte, bool is_signed)
     return is_signed ? (int8_t)byte : byte;
 }
 
-static const char *execute_int8(const struct instruction *in)
+/* Loops over all columns of a tile, whose bytes beyond the configured ones are 0, so that the
+ * compiler can unroll them: a whole network is millions of these sums. */
+enum { COLUMNS = ROW_BYTES / 4 };
+
+static void clear_columns(unsigned tile)
+{
+    const size_t bytes = state.configuration.row_bytes[tile];
+    for (int row = 0; row < ROWS; row++)
+        memset(state.tile[tile][row] + bytes, 0, ROW_BYTES - bytes);
+}
+
+__attribute__((target("avx2"))) static const char *execute_int8(const struct instruction *in)
 {
     const char *fault = check_product(in);
     if (fault)
         return fault;
     const bool a_signed = in->prefix == PREFIX_F2 || in->prefix == PREFIX_F3;
     const bool b_signed = in->prefix == PREFIX_F2 || in->prefix == PREFIX_66;
-    const int columns = state.configuration.row_bytes[in->reg] / 4;
+    const int depth_bytes = state.configuration.row_bytes[in->rm];
+    int32_t b[ROW_BYTES][COLUMNS];
 
+    for (int k = 0; k < depth_bytes; k++) {
+        for (int n = 0; n < COLUMNS; n++)
+            b[k][n] = extend(state.tile[in->vvvv][k / 4][4 * n + k % 4], b_signed);
+    }
     for (int m = 0; m < state.configuration.rows[in->reg]; m++) {
-        uint32_t sum[ROW_BYTES / 4]; /* wraps around */
-        const uint8_t *a = state.tile[in->rm][m];
+        uint32_t sum[COLUMNS]; /* wraps around */
         memcpy(sum, state.tile[in->reg][m], sizeof sum);
-        for (int k = 0; k < state.configuration.rows[in->vvvv]; k++) {
-            const uint8_t *b = state.tile[in->vvvv][k];
-            for (int n = 0; n < 4 * columns; n++)
-                sum[n / 4] +=
-                    (uint32_t)(extend(a[4 * k + n % 4], a_signed) * extend(b[n], b_signed));
+        for (int k = 0; k < depth_bytes; k++) {
+            const int32_t a = extend(state.tile[in->rm][m][k], a_signed);
+            for (int n = 0; n < COLUMNS; n++)
+                sum[n] += (uint32_t)(a * b[k][n]);
         }
-        memset(sum + columns, 0, sizeof sum - (size_t)columns * 4);
         memcpy(state.tile[in->reg][m], sum, sizeof sum);
     }
+    clear_columns(in->reg);
     return NULL;
 }
 
@@ -261,27 +275,28 @@ __attribute__((target("avx2,fma"))) static const char *execute_bf16(const struct
     const char *fault = check_product(in);
     if (fault || in->prefix != PREFIX_F3)
         return fault ? fault : "no such instruction of group 5c";
-    const int columns = state.configuration.row_bytes[in->reg] / 4;
+    const int depth = state.configuration.row_bytes[in->rm] / 2;
+    float b[ROW_BYTES / 2][COLUMNS];
     const unsigned mxcsr = _mm_getcsr();
     _mm_setcsr(0x9fc0); /* to nearest even; below the normal range is 0, in and out */
 
+    for (int k = 0; k < depth; k++) {
+        for (int n = 0; n < COLUMNS; n++)
+            b[k][n] = float_of_bf16(state.tile[in->vvvv][k / 2] + 4 * n + k % 2 * 2);
+    }
     for (int m = 0; m < state.configuration.rows[in->reg]; m++) {
-        float sum[ROW_BYTES / 4], even[ROW_BYTES / 4] = {0}, odd[ROW_BYTES / 4] = {0};
-        const uint8_t *a = state.tile[in->rm][m];
+        float sum[COLUMNS], pair[2][COLUMNS] = {{0}};
         memcpy(sum, state.tile[in->reg][m], sizeof sum);
-        for (int k = 0; k < state.configuration.rows[in->vvvv]; k++) {
-            const uint8_t *b = state.tile[in->vvvv][k];
-            const float a_even = float_of_bf16(a + 4 * k), a_odd = float_of_bf16(a + 4 * k + 2);
-            for (int n = 0; n < columns; n++) {
-                even[n] = __builtin_fmaf(a_even, float_of_bf16(b + 4 * n), even[n]);
-                odd[n] = __builtin_fmaf(a_odd, float_of_bf16(b + 4 * n + 2), odd[n]);
-            }
+        for (int k = 0; k < depth; k++) {
+            const float a = float_of_bf16(state.tile[in->rm][m] + 2 * k);
+            for (int n = 0; n < COLUMNS; n++)
+                pair[k % 2][n] = __builtin_fmaf(a, b[k][n], pair[k % 2][n]);
         }
-        for (int n = 0; n < columns; n++)
-            sum[n] += even[n] + odd[n];
-        memset(sum + columns, 0, sizeof sum - (size_t)columns * 4);
+        for (int n = 0; n < COLUMNS; n++)
+            sum[n] += pair[0][n] + pair[1][n];
         memcpy(state.tile[in->reg][m], sum, sizeof sum);
     }
+    clear_columns(in->reg);
     _mm_setcsr(mxcsr);
     return NULL;
 }
@@ -386,8 +401,10 @@ static void give_up(const char *fault)
     signal(SIGILL, SIG_DFL);
 }
 
-/* Instructions often follow each other: all of them in one signal. */
-static void on_illegal_instruction(int number, siginfo_t *information, void *opaque)
+/* Instructions often follow each other: all of them in one signal. The stack is aligned by hand, as
+ * QEMU's user emulation calls handlers with one that is not. */
+__attribute__((force_align_arg_pointer)) static void
+on_illegal_instruction(int number, siginfo_t *information, void *opaque)
 {
     ucontext_t *context = opaque;
     greg_t *registers = context->uc_mcontext.gregs;
