@@ -201,5 +201,6 @@ int main(int argc, char **argv)
         }
         pipersr_model_free(model);
     }
+    CHECK(!emulated || amx_emulator_count() > 0, "nothing was emulated");
     return check_result();
 }
