@@ -7,7 +7,7 @@
  * Tested by emulation of the instructions (tests/unit/amx_emulator.h), never run on a CPU that has
  * them.
  */
-#if !defined(__AMX_BF16__) || !defined(__AVX512BF16__)
+#if (!defined(__AMX_BF16__) && !defined(__AMXBF16__)) || !defined(__AVX512BF16__)
 #error "build this file with -mamx-tile -mamx-bf16 and the flags of avx512_bf16.c"
 #endif
 

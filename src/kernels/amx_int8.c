@@ -6,7 +6,7 @@
  * Tested by emulation of the instructions (tests/unit/amx_emulator.h), never run on a CPU that has
  * them.
  */
-#if !defined(__AMX_INT8__)
+#if !defined(__AMX_INT8__) && !defined(__AMXINT8__)
 #error "build this file with -mamx-tile -mamx-int8 and the flags of avx512.c"
 #endif
 

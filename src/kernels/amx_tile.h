@@ -16,7 +16,8 @@
 #ifndef PSR_AMX_TILE_H
 #define PSR_AMX_TILE_H
 
-#if !defined(__AMX_TILE__)
+/* Until version 15, clang had its own names for these. */
+#if !defined(__AMX_TILE__) && !defined(__AMXTILE__)
 #error "build this file with -mamx-tile and the flags of avx512.c"
 #endif
 
