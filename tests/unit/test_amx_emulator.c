@@ -58,19 +58,24 @@ static struct {
     unsigned char rows[ROWS * 72 + 4096];
 } memory;
 
+/* Operands without a register of their own: there is none left. */
+static const unsigned char *given_base;
+static int64_t given_index;
+
 /* 16 rows of 8 bytes: loaded by `address`, whose base and index registers are set before, and
  * stored plainly. The stack pointer is kept in r15, or in r14 where r15 is used. */
 #define ADDRESS_CASE(base, index, address, base_offset, index_value, keep)                         \
     do {                                                                                           \
         unsigned char back[ROWS][8];                                                               \
+        given_base = memory.rows - (base_offset);                                                  \
+        given_index = index_value;                                                                 \
         __asm__ volatile("mov %%rsp, %%" #keep "\n\t"                                              \
                          "mov %0, %%rdi\n\tmov %1, %%rsi\n\t"                                      \
                          "mov %%rsi, %%" #index "\n\tmov %%rdi, %%" #base "\n\t"                   \
                          "tileloadd " address ", %%tmm3\n\t"                                       \
                          "mov %%" #keep ", %%rsp"                                                  \
                          :                                                                         \
-                         : "m"(*&(const unsigned char *){memory.rows - (base_offset)}),            \
-                           "m"(*&(const int64_t){index_value})                                     \
+                         : "m"(given_base), "m"(given_index)                                       \
                          : "memory", "rdi", "rsi", SAVED_REGISTERS);                               \
         STORE(3, back, 8);                                                                         \
         int wrong = 0;                                                                             \
