@@ -162,8 +162,7 @@ typedef enum pipersr_precision {
 } pipersr_precision;
 
 /* Upper limit for the instruction set, for tests and comparisons. AUTO takes the best that both the
- * CPU and the operating system allow; where an instruction set lacks the precision, that is the next
- * best one. */
+ * CPU and the operating system allow and that has the precision. */
 typedef enum pipersr_isa {
     PIPERSR_ISA_AUTO = 0,
     PIPERSR_ISA_C = 1,      /* portable C, the reference */

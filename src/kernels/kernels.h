@@ -42,8 +42,8 @@ struct psr_weights {
  *     out[x][o] = activation(sum) + residual[x][o] + residual2[x][o]
  *
  * Sums are accumulated in this one order for every output: bias, then dy, dx, i rising (in pairs of
- * i where an instruction adds two products at once; for AMX's bf16 see amx_bf16.c). So an output's bits depend on its inputs only,
- * not on where in a row or tile it lies.
+ * i where an instruction adds two products at once; for AMX in bf16 see amx_bf16.c). So an output's
+ * bits depend on its inputs only, not on where in a row or tile it lies.
  * A pixel's channels lie together; `*_px` is the distance from a pixel to the next, in elements.
  * Inputs are of the entry's narrow type (fp32: float, bf16: the upper half of one, int8: a code);
  * sums (int8: after exact integers), residuals and the trunk are float.
