@@ -128,7 +128,7 @@ static pipersr_status run_network(pipersr_calibrator *calibrator, const struct p
     if (psr_size_multiply((size_t)picture->width * network->scale, picture->format.pixel_bytes,
                           &row_bytes) == 0)
         row = psr_mem_alloc(&calibrator->mem, row_bytes);
-    if (!row || psr_strip_bytes(network, picture->width, picture->format.alpha, &strip_bytes) ||
+    if (!row || psr_strip_bytes(network, picture, picture->width, &strip_bytes) ||
         psr_strip_reserve(&calibrator->strip, &calibrator->mem, strip_bytes)) {
         psr_mem_free(&calibrator->mem, row);
         return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory: a picture %u pixels wide is large",

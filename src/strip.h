@@ -3,9 +3,9 @@
  * The network run depth-first over a strip of columns: each new input row pushes one row through
  * every layer, and only the few rows that later layers still need are kept, in rings.
  *
- * A strip produces the output of columns x0..x1 and rows y0..y1 of the picture. It reads `radius`
- * pixels more on each side where the picture has them; beyond the picture lies zero, at every
- * layer. What it computes does not depend on where its borders are.
+ * A strip produces the output of columns x0..x1 and rows y0..y1 of the picture. It reads as many
+ * pixels more on each side as these depend on, where the picture has them; beyond the picture lies
+ * zero, at every layer. What it computes does not depend on where its borders are.
  */
 #ifndef PSR_STRIP_H
 #define PSR_STRIP_H
@@ -18,6 +18,7 @@
 #include "src/kernels/kernels.h"
 #include "src/mem.h"
 #include "src/model.h"
+#include "src/plan.h"
 
 /* Looks at the rows that body convolutions read, as calibration does. fp32 only: `row` holds the
  * input of layer `reader`, n_px pixels of all channels; of a picture every pixel comes once. */
@@ -35,7 +36,9 @@ struct psr_network {
     uint32_t channels;
     uint32_t c_tail; /* output channels of the tail, padded */
     uint32_t scale;
-    uint32_t radius;
+    uint32_t step_rows;   /* rows that are made together: 1, or 2 where a kernel makes two */
+    uint32_t lag_rows;    /* an output step appears when this many rows below its first are taken */
+    size_t scratch_bytes; /* of the kernel that needs most */
     const struct psr_observer *observer; /* NULL: none */
 };
 
@@ -66,28 +69,38 @@ struct psr_strip {
     void *memory;
     size_t memory_bytes;
 
-    uint32_t row_px; /* pixels of a ring's row: strip, radius and one of padding on each side */
+    /* Columns beyond the strip on each side that a layer makes, as later layers depend on them; and
+     * that are read of the input. */
+    uint32_t reach_px[PSR_MAX_LAYERS], input_reach_px;
+    uint32_t reach_rows[PSR_MAX_LAYERS], input_reach_rows; /* the same above and below */
+    uint32_t row_px; /* pixels of a ring's row: strip, input_reach_px on each side, and zeros */
     struct psr_ring input, alpha, middle[PSR_MAX_BLOCKS];
     /* Head and trunk in float, to be added to; and as the next convolution reads them, which in
      * fp32 is the same ring. */
     struct psr_ring head, trunk, head_narrow, trunk_narrow;
     void *zero_row;                     /* of floats, or of bf16 */
     uint8_t *zero_rows[PSR_MAX_LAYERS]; /* int8: of the codes of 0, for each body layer */
-    float *tail_row, *rgb_row, *alpha_row;
+    float *tail_rows, *rgb_row, *alpha_row;
+    void *scratch; /* the kernels' */
 
     const struct psr_picture *picture;
     int64_t x0, x1, y0, y1;
     int64_t time; /* input rows taken, counted from the picture's top; goes on past its end */
 };
 
-/* Bytes that a strip of `width` columns needs. Returns -1 on overflow. */
-int psr_strip_bytes(const struct psr_network *network, uint32_t width, bool alpha, size_t *bytes);
+/* Bytes that a strip of `width` columns of such a picture needs. Returns -1 on overflow. */
+int psr_strip_bytes(const struct psr_network *network, const struct psr_picture *picture,
+                    uint32_t width, size_t *bytes);
+
+/* Columns and rows that a strip reads beyond its own, on each side. */
+void psr_strip_surround(const struct psr_network *network, uint32_t *px, uint32_t *rows);
 
 /* Makes sure that the strip has that much memory. Returns -1 when there is none. */
 int psr_strip_reserve(struct psr_strip *strip, struct psr_mem *mem, size_t bytes);
 
 /* Starts on a part of a picture; `picture` must live until the strip is done. The strip must have
- * the memory for x1 - x0 columns. */
+ * the memory for x1 - x0 columns; x0 is a multiple of PSR_STRIP_ALIGNMENT_PX, and so is x1 unless
+ * it is the picture's width; likewise y0 and y1 of PSR_BAND_ALIGNMENT_ROWS. */
 void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
                      const struct psr_picture *picture, uint32_t x0, uint32_t x1, uint32_t y0,
                      uint32_t y1);

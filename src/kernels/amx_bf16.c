@@ -48,6 +48,15 @@ static void pack(const struct psr_weights *weights, void *packed)
     psr_pack_bf16(weights, LANES, packed);
 }
 
+static void narrow(const float *from, size_t n_px, uint32_t channels,
+                   const struct psr_coding *coding, void *to)
+{
+    (void)coding;
+    for (size_t i = 0; i < n_px * channels; i += LANES)
+        _mm256_storeu_si256((__m256i *)(void *)((uint16_t *)to + i),
+                            (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
+}
+
 static float probe(uint64_t rounds, uint64_t *operations)
 {
     uint16_t ones[TILE_ROW_BYTES / sizeof(uint16_t)];
@@ -64,8 +73,10 @@ const struct psr_kernels psr_kernels_amx_bf16 = {
     .isa = PIPERSR_ISA_AMX,
     .precision = PIPERSR_PRECISION_BF16,
     .cpu_features = PSR_CPU_AVX512 | PSR_CPU_AVX512_BF16 | PSR_CPU_AMX_BF16,
+    .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(uint16_t),
-    .narrow = psr_avx512_narrow_bf16,
+    .narrow = narrow,
     .head = &psr_kernels_avx512_fp32,
     .packed_bytes = psr_packed_bytes_bf16,
     .pack = pack,

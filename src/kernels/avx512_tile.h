@@ -74,17 +74,6 @@ static inline void psr_avx512_narrow_int8(const float *from, size_t n_px, uint32
     }
 }
 
-#if defined(__AVX512BF16__)
-static inline void psr_avx512_narrow_bf16(const float *from, size_t n_px, uint32_t channels,
-                                          const struct psr_coding *coding, void *to)
-{
-    (void)coding;
-    for (size_t i = 0; i < n_px * channels; i += LANES)
-        _mm256_storeu_si256((__m256i *)(void *)((uint16_t *)to + i),
-                            (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
-}
-#endif
-
 /* Calls TILE(c, packed group, first pixel, first channel, n, v) for every tile of a row, n and v as
  * constants. CHANNEL_BYTES: packed bytes of one output channel.
  * Pixels are dealt out in even shares: 30 are 10 + 10 + 10, not 14 + 14 + 2, as a narrow tile waits

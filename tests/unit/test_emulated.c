@@ -69,7 +69,7 @@ static float *run(const pipersr_model *model, const struct psr_kernels *kernels,
     if (way->rows)
         push_rows(&engine, &picture, pixels, result, way->rows);
     else
-        CHECK(psr_engine_run_frame(&engine, &picture, &in, &out, &error) == PIPERSR_OK, "%s",
+        CHECK(psr_engine_run_frames(&engine, &picture, 1, &in, &out, &error) == PIPERSR_OK, "%s",
               error.message);
     psr_engine_free(&engine);
     psr_pool_free(pool);
