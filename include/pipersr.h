@@ -167,14 +167,15 @@ typedef enum pipersr_precision {
 typedef enum pipersr_use { PIPERSR_USE_PHOTO = 0, PIPERSR_USE_VIDEO = 1 } pipersr_use;
 
 /* Upper limit for the instruction set, for tests and comparisons. AUTO takes the best that both the
- * CPU and the operating system allow, or what the environment variable PIPERSR_CPU names, if it is
- * set. */
+ * CPU and the operating system allow and that has the precision, or what the environment variable
+ * PIPERSR_CPU names, if it is set. */
 typedef enum pipersr_isa {
     PIPERSR_ISA_AUTO = 0,
     PIPERSR_ISA_C = 1,      /* portable C, the reference */
     PIPERSR_ISA_AVX2 = 2,   /* AVX2 and FMA */
     PIPERSR_ISA_AVX512 = 3, /* AVX-512 F, BW, DQ, VL */
-    PIPERSR_ISA_NEON = 4    /* 64-bit Arm */
+    PIPERSR_ISA_NEON = 4,   /* 64-bit Arm */
+    PIPERSR_ISA_AMX = 5     /* AMX's tiles beside AVX-512: bf16 and int8 only */
 } pipersr_isa;
 
 /* Name <-> value, as used on the command line ("auto", "fp32", "avx512", ...). The _name functions

@@ -36,7 +36,7 @@ const char *pipersr_version(void)
 /* ----------------------------------------------------------------------------------- options -- */
 
 static const char *const precision_names[] = {"auto", "fp32", "fp16", "bf16", "int8"};
-static const char *const isa_names[] = {"auto", "c", "avx2", "avx512", "neon"};
+static const char *const isa_names[] = {"auto", "c", "avx2", "avx512", "neon", "amx"};
 
 enum {
     N_PRECISIONS = sizeof precision_names / sizeof *precision_names,

@@ -43,19 +43,6 @@ static inline __m512i add_products(__m512i sum, __m512i inputs, __m512i weights)
 #endif
 }
 
-/* 16 channels from `channel` on as codes. */
-static inline __m128i code_of(const struct psr_coding *coding, uint32_t channel, __m512 value)
-{
-    const __m512i zero = _mm512_cvtepu8_epi32(
-        _mm_loadu_si128((const __m128i *)(const void *)(coding->zero + channel)));
-    /* Out of an integer's range the conversion would give the smallest one. */
-    const __m512 scaled =
-        _mm512_min_ps(_mm512_mul_ps(value, _mm512_loadu_ps(coding->inverse_scale + channel)),
-                      _mm512_set1_ps(65536.0f));
-    const __m512i code = _mm512_add_epi32(_mm512_cvtps_epi32(scaled), zero);
-    return _mm512_cvtusepi32_epi8(_mm512_max_epi32(code, _mm512_setzero_si512()));
-}
-
 /* ------------------------------------------------------------------------------- the inputs -- */
 
 /* F(2, 3) of one column of four pixels, for up to 32 channels. */
@@ -276,7 +263,7 @@ static void finish(const struct psr_conv *c, const struct group *group, const in
                         psr_avx512_finish(c, _mm512_fmadd_ps(exact, scale, bias), at);
                     if (c->narrow_out)
                         _mm_storeu_si128((__m128i *)(void *)((uint8_t *)c->out + at),
-                                         code_of(&c->out_coding, channel, value));
+                                         psr_avx512_code_of(&c->out_coding, channel, value));
                     else
                         _mm512_storeu_ps((float *)c->out + at, value);
                 }
@@ -326,16 +313,6 @@ static void pack(const struct psr_weights *weights, void *packed)
     psr_pack_winograd_int8(weights, GROUP, packed);
 }
 
-static void narrow(const float *from, size_t n_px, uint32_t channels,
-                   const struct psr_coding *coding, void *to)
-{
-    for (size_t x = 0; x < n_px; x++) {
-        for (uint32_t i = 0; i < channels; i += LANES)
-            _mm_storeu_si128((__m128i *)(void *)((uint8_t *)to + x * channels + i),
-                             code_of(coding, i, _mm512_loadu_ps(from + x * channels + i)));
-    }
-}
-
 /* The peak is that of bytes, four products an instruction, for comparison with what multiplies
  * them. */
 static inline __m512i add_byte_products(__m512i sum, __m512i codes, __m512i weights)
@@ -378,7 +355,7 @@ const struct psr_kernels psr_kernels_avx512_vnni = {
     .tile_px = 1,
     .tile_rows = 2,
     .narrow_bytes = sizeof(uint8_t),
-    .narrow = narrow,
+    .narrow = psr_avx512_narrow_int8,
     .head = &psr_kernels_avx512_fp32,
     .tail = &psr_kernels_avx512_winograd,
     .packed_bytes = psr_packed_bytes_winograd_int8,

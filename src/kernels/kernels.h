@@ -42,10 +42,10 @@ struct psr_weights {
  *     out[x][o] = activation(sum) + residual[x][o] + residual2[x][o]
  *
  * Sums are accumulated in this one order for every output: bias, then dy, dx, i rising (in pairs of
- * i where an instruction adds two products at once). So an output's bits depend on its inputs only,
- * not on where in a row or tile it lies. Entries that use Winograd's filtering (winograd.h) have
- * another order, and bits that depend on the whole tile.
- * A pixel's channels lie together; `*_px` is the distance from a pixel to the next, in elements.
+ * i where an instruction adds two products at once; for AMX in bf16 see amx_bf16.c). So an output's
+ * bits depend on its inputs only, not on where in a row or tile it lies. Entries that use
+ * Winograd's filtering (winograd.h) have another order, and bits that depend on the whole tile. A
+ * pixel's channels lie together; `*_px` is the distance from a pixel to the next, in elements.
  * Inputs are of the entry's narrow type (fp32: float, bf16: the upper half of one, int8: a code);
  * sums (int8: after exact integers), residuals and the trunk are float.
  *
@@ -148,6 +148,8 @@ extern const struct psr_kernels psr_kernels_c_int8;
 extern const struct psr_kernels psr_kernels_avx2_int8;
 extern const struct psr_kernels psr_kernels_avx_vnni;
 extern const struct psr_kernels psr_kernels_avx512_vnni;
+extern const struct psr_kernels psr_kernels_amx_bf16;
+extern const struct psr_kernels psr_kernels_amx_int8;
 extern const struct psr_kernels psr_kernels_neon_fp32;
 extern const struct psr_kernels psr_kernels_neon_winograd;
 extern const struct psr_kernels psr_kernels_neon_bf16;

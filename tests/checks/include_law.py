@@ -126,8 +126,8 @@ def check_inside_src(source, header):
 def instruction_set(path):
     """The instruction set that a file in src/kernels/ belongs to, or None if it is shared."""
     match = re.match(r"(avx2|avx_vnni|avx512|amx|neon|sve|sse\w*)", path.rsplit("/", 1)[1])
-    # AVX-VNNI is one instruction more on AVX2's registers.
-    return match.group(1).replace("avx_vnni", "avx2") if match else None
+    # AVX-VNNI is one instruction more on AVX2's registers, AMX works beside those of AVX-512.
+    return {"avx_vnni": "avx2", "amx": "avx512"}.get(match.group(1), match.group(1)) if match else None
 
 
 def check_foreign(source, name):
