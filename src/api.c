@@ -208,8 +208,7 @@ void pipersr_cancel(pipersr_upscaler *upscaler)
 static pipersr_status check_picture(uint32_t width, uint32_t height, pipersr_format format,
                                     struct psr_picture *picture, pipersr_error *error)
 {
-    picture->width = width;
-    picture->height = height;
+    *picture = (struct psr_picture){.width = width, .height = height};
     return psr_check_size_and_format(width, height, format, &picture->format, error);
 }
 
@@ -244,6 +243,39 @@ pipersr_status pipersr_upscale(pipersr_upscaler *upscaler, const pipersr_frame *
     const struct psr_rows in_rows = {in->data, in->stride_bytes, 0};
     const struct psr_rows out_rows = {out->data, out->stride_bytes, 0};
     return psr_engine_run_frame(&upscaler->engine, &picture, &in_rows, &out_rows, error);
+}
+
+pipersr_status pipersr_upscale_yuv(pipersr_upscaler *upscaler, const pipersr_yuv_format *format,
+                                   const pipersr_yuv_frame *in, const pipersr_yuv_frame *out)
+{
+    if (!upscaler)
+        return PIPERSR_ERROR_ARGUMENT;
+    pipersr_error *error = &upscaler->error;
+    const uint32_t scale = upscaler->engine.network.scale;
+
+    if (!format || !in || !out)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "no format, input or output frame was given");
+    struct psr_picture picture = {.width = in->width_px, .height = in->height_px, .planar = true};
+    pipersr_status status = psr_yuv_describe(format, &picture.yuv, error);
+    if (!status)
+        status = psr_check_size(in->width_px, in->height_px, error);
+    if (status)
+        return status;
+    if (out->width_px != in->width_px * scale || out->height_px != in->height_px * scale)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "the output frame must be %" PRIu32 " x %" PRIu32 " pixels",
+                        in->width_px * scale, in->height_px * scale);
+    status = psr_yuv_check_frame(in, &picture.yuv, "input", error);
+    if (!status)
+        status = psr_yuv_check_frame(out, &picture.yuv, "output", error);
+    if (status)
+        return status;
+
+    struct psr_rows in_planes[3], out_planes[3];
+    psr_yuv_planes(in, in_planes);
+    psr_yuv_planes(out, out_planes);
+    return psr_engine_run_frame(&upscaler->engine, &picture, in_planes, out_planes, error);
 }
 
 pipersr_status pipersr_rows_begin(pipersr_upscaler *upscaler, uint32_t width_px, uint32_t height_px,

@@ -37,7 +37,8 @@ pipersr_status psr_engine_init(struct psr_engine *engine, const pipersr_model *m
                                struct psr_pool *pool, struct psr_mem *mem, pipersr_error *error);
 void psr_engine_free(struct psr_engine *engine);
 
-/* Both frames' data, sizes and formats have been checked. */
+/* Both frames' data, sizes and formats have been checked. `in` and `out` are three planes each
+ * where the picture is planar, else one. */
 pipersr_status psr_engine_run_frame(struct psr_engine *engine, const struct psr_picture *picture,
                                     const struct psr_rows *in, const struct psr_rows *out,
                                     pipersr_error *error);

@@ -18,6 +18,7 @@
 #include "src/kernels/kernels.h"
 #include "src/mem.h"
 #include "src/model.h"
+#include "src/yuv.h"
 
 /* Looks at the rows that body convolutions read, as calibration does. fp32 only: `row` holds the
  * input of layer `reader`, n_px pixels of all channels; of a picture every pixel comes once. */
@@ -47,18 +48,13 @@ void psr_network_free(struct psr_network *network, struct psr_mem *mem);
 struct psr_picture {
     uint32_t width, height; /* of the input */
     struct psr_format format;
+    bool planar; /* YUV in planes: `format` is not looked at, it has no alpha */
+    struct psr_yuv yuv;
 };
 
 /* Strips begin at multiples of this many columns, so that tiles of a kernel lie the same way in all
  * of them (psr_kernels.tile_px). */
 enum { PSR_STRIP_ALIGNMENT_PX = 4 };
-
-/* Rows first_row, first_row + 1, ... of a picture in memory. */
-struct psr_rows {
-    unsigned char *data;
-    ptrdiff_t stride_bytes;
-    int64_t first_row;
-};
 
 struct psr_ring {
     unsigned char *rows;
@@ -73,6 +69,7 @@ struct psr_strip {
     /* Columns beyond the strip on each side that a layer makes, as later layers depend on them; and
      * that are read of the input. */
     uint32_t reach_px[PSR_MAX_LAYERS], input_reach_px;
+    uint32_t surround_rows; /* rows that the tail makes above and below the strip, for YUV */
     uint32_t row_px; /* pixels of a ring's row: strip, input_reach_px on each side, and zeros */
     struct psr_ring input, alpha, middle[PSR_MAX_BLOCKS];
     /* Head and trunk in float, to be added to; and as the next convolution reads them, which in
@@ -81,6 +78,8 @@ struct psr_strip {
     void *zero_row;                     /* of floats, or of bf16 */
     uint8_t *zero_rows[PSR_MAX_LAYERS]; /* int8: of the codes of 0, for each body layer */
     float *tail_row, *rgb_row, *alpha_row;
+    float *yuv_in, *yuv_out; /* scratch of the conversions */
+    size_t yuv_out_px;
 
     const struct psr_picture *picture;
     int64_t x0, x1, y0, y1;
@@ -106,7 +105,8 @@ int64_t psr_strip_end(const struct psr_strip *strip, const struct psr_network *n
 
 /* Takes input rows up to `time` (those that the picture has) and writes every output row that
  * becomes ready. `in` must hold the input rows from the strip's time on, `out` the output rows that
- * come out. Stops early when *cancel becomes true. */
+ * come out; of a planar picture both are three, its whole planes. Stops early when *cancel becomes
+ * true. */
 void psr_strip_advance(struct psr_strip *strip, const struct psr_network *network, int64_t time,
                        const struct psr_rows *in, const struct psr_rows *out,
                        const atomic_bool *cancel);
