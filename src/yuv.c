@@ -191,15 +191,25 @@ static float *ring_row(float *scratch, size_t px, int chroma, int64_t y)
     return scratch + (size_t)(3 + 2 * (y % RING_ROWS) + chroma) * row_floats(px);
 }
 
+/* A loop of its own: with the matrix in it, gcc 12 makes branches of it. */
+static void clamp_row(float *row, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        row[i] = clamp01(row[i]);
+}
+
 /* In place: red becomes luma, green Cb and blue Cr, with E' as in struct psr_yuv. */
 static void from_rgb(const struct psr_yuv *yuv, size_t n, float *restrict red,
                      float *restrict green, float *restrict blue)
 {
     const float kr = yuv->kr, kg = yuv->kg, kb = yuv->kb;
     const float cb_of_blue = yuv->cb_of_blue, cr_of_red = yuv->cr_of_red;
+    clamp_row(red, n);
+    clamp_row(green, n);
+    clamp_row(blue, n);
     for (size_t i = 0; i < n; i++) {
-        const float r = clamp01(red[i]), g = clamp01(green[i]), b = clamp01(blue[i]);
-        const float luma = kr * r + kg * g + kb * b;
+        const float r = red[i], b = blue[i];
+        const float luma = kr * r + kg * green[i] + kb * b;
         red[i] = luma;
         green[i] = (b - luma) * cb_of_blue;
         blue[i] = (r - luma) * cr_of_red;
