@@ -280,14 +280,38 @@ PIPERSR_API void pipersr_upscaler_get_info(const pipersr_upscaler *upscaler,
 PIPERSR_API pipersr_status pipersr_upscale(pipersr_upscaler *upscaler, const pipersr_frame *in,
                                            const pipersr_frame *out);
 
-/* The same for planar YUV, as video decoders give and encoders take it: the conversions to RGB and
- * back are done on rows that the network has at hand, so there is no pass over the frame for them.
- * `out` has the format of `in` and scale times its width and height, odd sizes included; it must
- * not overlap `in`; only its samples are written. Everything else is as for pipersr_upscale(). */
+/* Most frames that one call of pipersr_upscale_frames() takes. */
+enum { PIPERSR_MAX_FRAMES = 256 };
+
+/* Upscales n_frames (1..PIPERSR_MAX_FRAMES) frames of one size and format at once, in[i] to out[i],
+ * as pipersr_upscale() does each. For videos: where a single frame is too small to be shared out
+ * among many threads without computing its parts' borders twice, each thread takes its own, and
+ * nobody waits for the others before the last frame. The bytes are the same. */
+PIPERSR_API pipersr_status pipersr_upscale_frames(pipersr_upscaler *upscaler,
+                                                  const pipersr_frame *in, const pipersr_frame *out,
+                                                  uint32_t n_frames);
+
+/* How many frames of this size to give pipersr_upscale_frames(), or _yuv_frames(), for the most
+ * frames per second: 1..PIPERSR_MAX_FRAMES; 1 for a size that it does not take. */
+PIPERSR_API uint32_t pipersr_frames_at_once(const pipersr_upscaler *upscaler, uint32_t width_px,
+                                            uint32_t height_px);
+
+/* As pipersr_upscale(), for planar YUV, as video decoders give and encoders take it: the
+ * conversions to RGB and back are done on rows that the network has at hand, so there is no pass
+ * over the frame for them. `out` has the format of `in` and scale times its width and height, odd
+ * sizes included; it must not overlap `in`; only its samples are written. Everything else is as for
+ * pipersr_upscale(). */
 PIPERSR_API pipersr_status pipersr_upscale_yuv(pipersr_upscaler *upscaler,
                                                const pipersr_yuv_format *format,
                                                const pipersr_yuv_frame *in,
                                                const pipersr_yuv_frame *out);
+
+/* Several such frames of one size at once, as pipersr_upscale_frames(). */
+PIPERSR_API pipersr_status pipersr_upscale_yuv_frames(pipersr_upscaler *upscaler,
+                                                      const pipersr_yuv_format *format,
+                                                      const pipersr_yuv_frame *in,
+                                                      const pipersr_yuv_frame *out,
+                                                      uint32_t n_frames);
 
 /* Rows in, rows out, for pictures of any height: memory grows with the width only (about 14 KiB per
  * pixel of width for the default model) and the result is the same bytes as pipersr_upscale().
@@ -296,8 +320,9 @@ PIPERSR_API pipersr_status pipersr_upscale_yuv(pipersr_upscaler *upscaler,
  *     while (rows are left)
  *         pipersr_rows_push(up, rows, stride, n, out, out_stride, &n_out);   // n_out may be 0
  *
- * After p of h rows are pushed, exactly scale * max(0, p - model.radius_px) rows have come out, or
- * scale * h when p = h. Pushing many rows at once (16 and more) keeps the threads busy. */
+ * An output row needs the input down to model.radius_px rows below it, and comes out when at most
+ * twice as many and one are pushed, or when all are: pipersr_rows_output() tells how many do.
+ * Pushing many rows at once (16 and more) keeps the threads busy. */
 PIPERSR_API pipersr_status pipersr_rows_begin(pipersr_upscaler *upscaler, uint32_t width_px,
                                               uint32_t height_px, pipersr_format format);
 

@@ -24,6 +24,9 @@ struct psr_format {
     size_t pixel_bytes;
 };
 
+/* Planes of a planar picture, counted even where it has but one. */
+enum { PSR_PLANES = 3 };
+
 /* Rows first_row, first_row + 1, ... of a picture in memory, or of one of its planes. */
 struct psr_rows {
     unsigned char *data;

@@ -28,12 +28,16 @@ pipersr_status psr_network_init(struct psr_network *network, const pipersr_model
     network->n_layers = model->n_layers;
     network->channels = model->info.channels;
     network->scale = model->info.scale;
-    network->radius = model->info.radius_px;
     network->c_tail = psr_padded_channels(model->layers[model->n_layers - 1].c_out);
 
     for (uint32_t i = 0; i < model->n_layers; i++) {
         const struct psr_layer *layer = &model->layers[i];
         const struct psr_kernels *set = layer_kernels(network, i);
+        network->step_rows =
+            set->tile_rows > network->step_rows ? set->tile_rows : network->step_rows;
+        const size_t scratch = set->scratch_bytes ? set->scratch_bytes(layer->c_in) : 0;
+        if (scratch > network->scratch_bytes)
+            network->scratch_bytes = scratch;
         network->packed[i] = psr_mem_alloc(mem, set->packed_bytes(layer->c_in, layer->c_out));
         if (!network->packed[i]) {
             psr_network_free(network, mem);
@@ -50,6 +54,7 @@ pipersr_status psr_network_init(struct psr_network *network, const pipersr_model
         if (is_coded(network, i))
             network->coding[i] = weights.coding;
     }
+    network->lag_rows = network->step_rows * network->n_layers;
     return PIPERSR_OK;
 }
 
@@ -84,28 +89,36 @@ static void carve_ring(struct psr_ring *ring, void *memory, size_t *used, uint32
  * left edge, but may end one up to a tile beyond the right edge. */
 enum { LEFT_ZEROS = 1, RIGHT_ZEROS = PSR_STRIP_ALIGNMENT_PX };
 
-/* Backwards from the tail: to know a pixel, a layer must know all that this pixel's tile reads in
- * the row before it. */
+static uint32_t round_up(uint32_t value, uint32_t unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
+/* Backwards from the tail: to know a pixel, a layer must know all that this pixel's tile reads of
+ * the layer before it. */
 static void plan_reach(struct psr_strip *strip, const struct psr_network *network,
                        const struct psr_picture *picture)
 {
-    uint32_t reach = picture->planar ? psr_yuv_surround_px(&picture->yuv) : 0;
-    for (uint32_t layer = network->n_layers; layer-- > 0; reach++) {
-        const uint32_t tile_px = layer_kernels(network, layer)->tile_px;
-        reach = (reach + tile_px - 1) / tile_px * tile_px;
-        strip->reach_px[layer] = reach;
+    uint32_t px = picture->planar ? psr_yuv_surround_px(&picture->yuv) : 0;
+    uint32_t rows = picture->planar ? psr_yuv_surround_rows(&picture->yuv) : 0;
+    for (uint32_t layer = network->n_layers; layer-- > 0; px++, rows++) {
+        const struct psr_kernels *kernels = layer_kernels(network, layer);
+        strip->reach_px[layer] = px = round_up(px, kernels->tile_px);
+        strip->reach_rows[layer] = rows = round_up(rows, kernels->tile_rows);
     }
-    strip->input_reach_px = reach;
+    strip->input_reach_px = px;
+    strip->input_reach_rows = rows;
 }
 
-/* How deep each ring must be. When the newest input row is t, layer l makes row t - 1 - l and reads
- * the rows around it. So
+/* How deep each ring must be, in steps of one row, or of two where a kernel makes two at once. When
+ * the newest input step is t, layer l makes step t - 1 - l and reads it and a row on each side. So
  *   - the head's rows (layer 0) are needed until the last block's second convolution, layer n - 2,
- *     adds them as the long skip: n - 1 rows;
+ *     adds them as the long skip: n - 1 steps;
  *   - the trunk is updated in place, block after block. Its rows appear with layer 2 and are last
- *     read by the tail, layer n - 1, one row above its own: again n - 1 rows;
- *   - the row between a block's convolutions is read by the next layer only: 3 rows; so is the
- *     head in its narrow form. */
+ *     read by the tail, layer n - 1, one row above its own: n - 2 steps and a row;
+ *   - the rows between a block's convolutions are read by the next layer only: two steps and a row;
+ *     so are the input and the head in its narrow form.
+ * Depths are whole steps, so that a step's rows lie together. */
 static size_t lay_out(struct psr_strip *strip, const struct psr_network *network,
                       const struct psr_picture *picture, uint32_t width, void *memory)
 {
@@ -114,30 +127,31 @@ static size_t lay_out(struct psr_strip *strip, const struct psr_network *network
     const uint32_t n = network->n_layers;
     const uint32_t px = width + 2 * strip->input_reach_px + LEFT_ZEROS + RIGHT_ZEROS;
     const size_t row = (size_t)px * network->channels, narrow = network->kernels->narrow_bytes;
+    const uint32_t step = network->step_rows, few = round_up(2 * step + 1, step);
     size_t used = 0;
 
     strip->row_px = px;
-    carve_ring(&strip->input, memory, &used, 3, (size_t)px * PSR_RGB_FLOATS, sizeof(float));
-    carve_ring(&strip->head, memory, &used, n - 1, row, sizeof(float));
-    carve_ring(&strip->trunk, memory, &used, n - 1, row, sizeof(float));
+    carve_ring(&strip->input, memory, &used, few, (size_t)px * PSR_RGB_FLOATS, sizeof(float));
+    carve_ring(&strip->head, memory, &used, step * (n - 1), row, sizeof(float));
+    carve_ring(&strip->trunk, memory, &used, step * (n - 1), row, sizeof(float));
     if (network->kernels->narrow) {
-        carve_ring(&strip->head_narrow, memory, &used, 3, row, narrow);
-        carve_ring(&strip->trunk_narrow, memory, &used, n - 1, row, narrow);
+        carve_ring(&strip->head_narrow, memory, &used, few, row, narrow);
+        carve_ring(&strip->trunk_narrow, memory, &used, step * (n - 1), row, narrow);
     } else {
         strip->head_narrow = strip->head;
         strip->trunk_narrow = strip->trunk;
     }
     for (uint32_t block = 0; block < (n - 2) / 2; block++)
-        carve_ring(&strip->middle[block], memory, &used, 3, row, narrow);
+        carve_ring(&strip->middle[block], memory, &used, few, row, narrow);
     /* An alpha row waits until the colours of its pixels come out, with two rows of surround. */
-    carve_ring(&strip->alpha, memory, &used, alpha ? network->radius + 4 : 0, px, sizeof(float));
+    carve_ring(&strip->alpha, memory, &used, alpha ? network->lag_rows + step + 3 : 0, px,
+               sizeof(float));
     strip->zero_row = carve(memory, &used, row * sizeof(float));
     for (uint32_t layer = 0; layer < n; layer++)
         strip->zero_rows[layer] = is_coded(network, layer) ? carve(memory, &used, row) : NULL;
     const size_t tail_px = (size_t)width + 2 * (size_t)strip->reach_px[n - 1];
-    strip->tail_row = carve(memory, &used, tail_px * network->c_tail * sizeof(float));
-    strip->surround_rows =
-        picture->planar ? psr_yuv_surround_rows(&picture->yuv, network->scale) : 0;
+    strip->tail_rows = carve(memory, &used, step * tail_px * network->c_tail * sizeof(float));
+    strip->scratch = carve(memory, &used, network->scratch_bytes);
     if (picture->planar) {
         strip->yuv_out_px = tail_px * network->scale;
         strip->yuv_in = carve(memory, &used, psr_yuv_read_floats(px) * sizeof(float));
@@ -161,6 +175,15 @@ int psr_strip_bytes(const struct psr_network *network, const struct psr_picture 
     struct psr_strip probe;
     *bytes = lay_out(&probe, network, picture, width, NULL);
     return 0;
+}
+
+void psr_strip_surround(const struct psr_network *network, const struct psr_picture *picture,
+                        uint32_t *px, uint32_t *rows)
+{
+    struct psr_strip probe;
+    plan_reach(&probe, network, picture);
+    *px = probe.input_reach_px;
+    *rows = probe.input_reach_rows;
 }
 
 int psr_strip_reserve(struct psr_strip *strip, struct psr_mem *mem, size_t bytes)
@@ -248,7 +271,8 @@ void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
     strip->x1 = x1;
     strip->y0 = y0;
     strip->y1 = y1;
-    strip->time = at_least((int64_t)y0 - strip->surround_rows - network->radius, 0);
+    const int64_t first_row = at_least((int64_t)y0 - strip->input_reach_rows, 0);
+    strip->time = first_row / network->step_rows * network->step_rows;
     memset(strip->zero_row, 0, (size_t)strip->row_px * network->channels * sizeof(float));
     for (uint32_t layer = 0; layer < network->n_layers; layer++) {
         for (size_t x = 0; strip->zero_rows[layer] && x < strip->row_px; x++)
@@ -259,7 +283,7 @@ void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
 
 int64_t psr_strip_end(const struct psr_strip *strip, const struct psr_network *network)
 {
-    return strip->y1 + strip->surround_rows + network->radius;
+    return round_up((uint32_t)strip->y1, network->step_rows) + network->lag_rows;
 }
 
 static void take_input_row(struct psr_strip *strip, const struct psr_network *network, int64_t y,
@@ -336,19 +360,44 @@ static void show_row(const struct psr_strip *strip, const struct psr_network *ne
                                (uint32_t)(strip->x1 - strip->x0));
 }
 
-/* Row y of layer `index`. Returns false where the strip does not need it. */
-static bool make_layer_row(struct psr_strip *strip, const struct psr_network *network,
-                           uint32_t index, int64_t y)
+/* The rows of a layer that a strip needs. */
+struct rows {
+    int64_t from, to;
+};
+
+static struct rows rows_within(const struct psr_strip *strip, uint32_t reach)
+{
+    return (struct rows){at_least(strip->y0 - reach, 0),
+                         at_most(strip->y1 + reach, strip->picture->height)};
+}
+
+/* What follows when row y of a layer is made: the next layer's form of it, and its padding. */
+static void pass_row_on(const struct psr_strip *strip, const struct psr_network *network,
+                        const struct layer_plan *plan, uint32_t index, struct columns made,
+                        int64_t y)
+{
+    const uint32_t channels = network->channels;
+    const size_t first = column(strip, made.from);
+    const struct psr_ring *read_next = plan->narrow_copy ? plan->narrow_copy : plan->target;
+
+    if (plan->narrow_copy)
+        network->kernels->narrow(
+            ring_pixel(plan->target, y, first, channels), (size_t)(made.to - made.from), channels,
+            &network->coding[index + 1], ring_pixel(plan->narrow_copy, y, first, channels));
+    zero_outside(strip, network, index + 1, read_next, y, channels);
+    if (network->observer)
+        show_row(strip, network, index + 1, plan->target, y);
+}
+
+/* n_rows rows from y on of layer `index`, as many as one call of its kernel makes. */
+static void make_layer_rows(struct psr_strip *strip, const struct psr_network *network,
+                            uint32_t index, int64_t y, uint32_t n_rows)
 {
     const struct psr_picture *picture = strip->picture;
     const uint32_t channels = network->channels;
-    /* How far above and below the strip the layers after this one still look. */
-    const int64_t margin = network->n_layers - 1 - index + strip->surround_rows;
-    if (y < at_least(strip->y0 - margin, 0) || y >= at_most(strip->y1 + margin, picture->height))
-        return false;
+    const struct psr_kernels *kernels = layer_kernels(network, index);
     const struct columns made = columns_within(strip, strip->reach_px[index]);
     const size_t first = column(strip, made.from);
-
     const struct layer_plan plan = plan_layer(strip, network, index);
     struct psr_conv conv = {
         .in_px = plan.source_px,
@@ -356,10 +405,11 @@ static bool make_layer_row(struct psr_strip *strip, const struct psr_network *ne
         .c_in = index == 0 ? 3 : channels,
         .c_out = plan.target ? channels : network->c_tail,
         .n_px = (uint32_t)(made.to - made.from),
+        .n_rows = n_rows,
+        .scratch = strip->scratch,
         .activation = plan.activation,
-        .out = strip->tail_row,
     };
-    for (int dy = 0; dy < 3; dy++) {
+    for (uint32_t dy = 0; dy < kernels->tile_rows + 2; dy++) {
         const int64_t row = y - 1 + dy;
         const bool outside = row < 0 || row >= picture->height;
         const void *zero = strip->zero_rows[index] ? strip->zero_rows[index] : strip->zero_row;
@@ -369,23 +419,20 @@ static bool make_layer_row(struct psr_strip *strip, const struct psr_network *ne
         conv.out = ring_pixel(plan.target, y, first, channels);
         conv.narrow_out = plan.target->element_bytes != sizeof(float);
         conv.out_coding = network->coding[index + 1];
+        conv.row_elements = (size_t)strip->row_px * channels;
+    } else {
+        conv.row_elements = (size_t)conv.n_px * network->c_tail;
+        conv.out = strip->tail_rows + (size_t)(y % network->step_rows) * conv.row_elements;
     }
     if (plan.residual)
         conv.residual = ring_pixel(plan.residual, y, first, channels);
     if (plan.residual2)
         conv.residual2 = ring_pixel(plan.residual2, y, first, channels);
     conv.out_px = conv.c_out;
-    layer_kernels(network, index)->conv(&conv);
+    kernels->conv(&conv);
 
-    const struct psr_ring *read_next = plan.narrow_copy ? plan.narrow_copy : plan.target;
-    if (plan.narrow_copy)
-        network->kernels->narrow(conv.out, conv.n_px, channels, &network->coding[index + 1],
-                                 ring_pixel(plan.narrow_copy, y, first, channels));
-    if (read_next)
-        zero_outside(strip, network, index + 1, read_next, y, channels);
-    if (network->observer && plan.target)
-        show_row(strip, network, index + 1, plan.target, y);
-    return true;
+    for (uint32_t i = 0; plan.target && i < n_rows; i++)
+        pass_row_on(strip, network, &plan, index, made, y + i);
 }
 
 /* -------------------------------------------------------------------------------- the output -- */
@@ -448,6 +495,7 @@ static void emit_yuv_rows(struct psr_strip *strip, const struct psr_network *net
     const uint32_t scale = network->scale, tail_px = network->c_tail;
     const struct columns known = columns_within(strip, strip->reach_px[network->n_layers - 1]);
     const size_t n_px = (size_t)(known.to - known.from);
+    const float *tail_row = strip->tail_rows + (size_t)(y % network->step_rows) * n_px * tail_px;
     const struct psr_yuv_part part = {
         .x0 = strip->x0 * scale,
         .x1 = strip->x1 * scale,
@@ -460,9 +508,9 @@ static void emit_yuv_rows(struct psr_strip *strip, const struct psr_network *net
     const struct psr_yuv_colours colours = psr_yuv_colours(strip->yuv_out, strip->yuv_out_px);
     for (uint32_t i = 0; i < scale; i++) {
         if (scale == 2)
-            shuffle_colours(strip->tail_row, n_px, tail_px, 2, i, &colours);
+            shuffle_colours(tail_row, n_px, tail_px, 2, i, &colours);
         else
-            shuffle_colours(strip->tail_row, n_px, tail_px, scale, i, &colours);
+            shuffle_colours(tail_row, n_px, tail_px, scale, i, &colours);
         psr_yuv_write_row(&strip->picture->yuv, out, &part, y * scale + i, strip->yuv_out,
                           strip->yuv_out_px);
     }
@@ -474,11 +522,13 @@ static void emit_rows(struct psr_strip *strip, const struct psr_network *network
 {
     const uint32_t scale = network->scale;
     const size_t width = (size_t)(strip->x1 - strip->x0);
+    const float *tail_row =
+        strip->tail_rows + (size_t)(y % network->step_rows) * width * network->c_tail;
 
     for (uint32_t i = 0; i < scale; i++) {
         float *to = strip->rgb_row;
         for (size_t x = 0; x < width; x++) {
-            const float *from = strip->tail_row + x * network->c_tail + i * scale;
+            const float *from = tail_row + x * network->c_tail + i * scale;
             for (uint32_t j = 0; j < scale; j++, to += PSR_RGB_FLOATS) {
                 to[0] = from[j];
                 to[1] = from[scale * scale + j];
@@ -493,6 +543,33 @@ static void emit_rows(struct psr_strip *strip, const struct psr_network *network
     }
 }
 
+/* The step of each layer that a new input step makes possible, and the output rows. */
+static void advance_layers(struct psr_strip *strip, const struct psr_network *network,
+                           int64_t newest_step, const struct psr_rows *out)
+{
+    for (uint32_t layer = 0; layer < network->n_layers; layer++) {
+        const struct rows needed = rows_within(strip, strip->reach_rows[layer]);
+        const uint32_t tile_rows = layer_kernels(network, layer)->tile_rows;
+        const int64_t first = (newest_step - 1 - layer) * network->step_rows;
+        for (int64_t y = first; y < first + network->step_rows; y += tile_rows) {
+            /* Bands begin where tiles do, so only a tile's end may lie beyond what is needed. */
+            if (y >= needed.from && y < needed.to)
+                make_layer_rows(strip, network, layer, y,
+                                (uint32_t)(at_most(y + tile_rows, needed.to) - y));
+        }
+    }
+    const int64_t first = (newest_step - network->n_layers) * network->step_rows;
+    const struct rows known = rows_within(strip, strip->reach_rows[network->n_layers - 1]);
+    for (int64_t y = first; y < first + network->step_rows; y++) {
+        if (y < known.from || y >= known.to)
+            continue;
+        if (strip->picture->planar)
+            emit_yuv_rows(strip, network, y, out);
+        else
+            emit_rows(strip, network, y, out);
+    }
+}
+
 void psr_strip_advance(struct psr_strip *strip, const struct psr_network *network, int64_t time,
                        const struct psr_rows *in, const struct psr_rows *out,
                        const atomic_bool *cancel)
@@ -503,14 +580,7 @@ void psr_strip_advance(struct psr_strip *strip, const struct psr_network *networ
         const int64_t newest = strip->time++;
         if (newest < strip->picture->height)
             take_input_row(strip, network, newest, in);
-        for (uint32_t layer = 0; layer < network->n_layers; layer++) {
-            const int64_t y = newest - 1 - layer;
-            if (!make_layer_row(strip, network, layer, y) || layer < network->n_layers - 1)
-                continue;
-            if (strip->picture->planar)
-                emit_yuv_rows(strip, network, y, out);
-            else
-                emit_rows(strip, network, y, out);
-        }
+        if (strip->time % network->step_rows == 0)
+            advance_layers(strip, network, newest / network->step_rows, out);
     }
 }

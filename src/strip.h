@@ -18,6 +18,7 @@
 #include "src/kernels/kernels.h"
 #include "src/mem.h"
 #include "src/model.h"
+#include "src/plan.h"
 #include "src/yuv.h"
 
 /* Looks at the rows that body convolutions read, as calibration does. fp32 only: `row` holds the
@@ -36,7 +37,9 @@ struct psr_network {
     uint32_t channels;
     uint32_t c_tail; /* output channels of the tail, padded */
     uint32_t scale;
-    uint32_t radius;
+    uint32_t step_rows;   /* rows that are made together: 1, or 2 where a kernel makes two */
+    uint32_t lag_rows;    /* an output step appears when this many rows below its first are taken */
+    size_t scratch_bytes; /* of the kernel that needs most */
     const struct psr_observer *observer; /* NULL: none */
 };
 
@@ -52,10 +55,6 @@ struct psr_picture {
     struct psr_yuv yuv;
 };
 
-/* Strips begin at multiples of this many columns, so that tiles of a kernel lie the same way in all
- * of them (psr_kernels.tile_px). */
-enum { PSR_STRIP_ALIGNMENT_PX = 4 };
-
 struct psr_ring {
     unsigned char *rows;
     size_t row_bytes, element_bytes;
@@ -69,7 +68,7 @@ struct psr_strip {
     /* Columns beyond the strip on each side that a layer makes, as later layers depend on them; and
      * that are read of the input. */
     uint32_t reach_px[PSR_MAX_LAYERS], input_reach_px;
-    uint32_t surround_rows; /* rows that the tail makes above and below the strip, for YUV */
+    uint32_t reach_rows[PSR_MAX_LAYERS], input_reach_rows; /* the same above and below */
     uint32_t row_px; /* pixels of a ring's row: strip, input_reach_px on each side, and zeros */
     struct psr_ring input, alpha, middle[PSR_MAX_BLOCKS];
     /* Head and trunk in float, to be added to; and as the next convolution reads them, which in
@@ -77,9 +76,10 @@ struct psr_strip {
     struct psr_ring head, trunk, head_narrow, trunk_narrow;
     void *zero_row;                     /* of floats, or of bf16 */
     uint8_t *zero_rows[PSR_MAX_LAYERS]; /* int8: of the codes of 0, for each body layer */
-    float *tail_row, *rgb_row, *alpha_row;
+    float *tail_rows, *rgb_row, *alpha_row;
     float *yuv_in, *yuv_out; /* scratch of the conversions */
     size_t yuv_out_px;
+    void *scratch; /* the kernels' */
 
     const struct psr_picture *picture;
     int64_t x0, x1, y0, y1;
@@ -90,12 +90,16 @@ struct psr_strip {
 int psr_strip_bytes(const struct psr_network *network, const struct psr_picture *picture,
                     uint32_t width, size_t *bytes);
 
+/* Columns and rows that a strip reads beyond its own, on each side. */
+void psr_strip_surround(const struct psr_network *network, const struct psr_picture *picture,
+                        uint32_t *px, uint32_t *rows);
+
 /* Makes sure that the strip has that much memory. Returns -1 when there is none. */
 int psr_strip_reserve(struct psr_strip *strip, struct psr_mem *mem, size_t bytes);
 
 /* Starts on a part of a picture; `picture` must live until the strip is done. The strip must have
  * the memory for x1 - x0 columns; x0 is a multiple of PSR_STRIP_ALIGNMENT_PX, and so is x1 unless
- * it is the picture's width. */
+ * it is the picture's width; likewise y0 and y1 of PSR_BAND_ALIGNMENT_ROWS. */
 void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
                      const struct psr_picture *picture, uint32_t x0, uint32_t x1, uint32_t y0,
                      uint32_t y1);

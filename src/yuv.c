@@ -134,9 +134,9 @@ static void gray_to_rgb(const struct psr_yuv *yuv, size_t n, const float *luma, 
     }
 }
 
-void psr_yuv_read_row(const struct psr_yuv *yuv, const struct psr_rows planes[3], uint32_t width,
-                      uint32_t height, int64_t y, int64_t from, int64_t to, float *scratch,
-                      float *rgb)
+void psr_yuv_read_row(const struct psr_yuv *yuv, const struct psr_rows planes[PSR_PLANES],
+                      uint32_t width, uint32_t height, int64_t y, int64_t from, int64_t to,
+                      float *scratch, float *rgb)
 {
     const size_t n = (size_t)(to - from), room = n + 2 + 2 * SIDE;
     float *luma = scratch, *fine[2] = {luma + room, luma + 2 * room}, *coarse = luma + 3 * room;
@@ -295,7 +295,7 @@ static void write_chroma(const struct psr_yuv *yuv, const struct psr_rows *plane
                 sample_at(plane, yuv, middle >> yuv->y_shift, first));
 }
 
-void psr_yuv_write_row(const struct psr_yuv *yuv, const struct psr_rows planes[3],
+void psr_yuv_write_row(const struct psr_yuv *yuv, const struct psr_rows planes[PSR_PLANES],
                        const struct psr_yuv_part *part, int64_t y, float *scratch, size_t px)
 {
     const struct psr_yuv_colours row = psr_yuv_colours(scratch, px);

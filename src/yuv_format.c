@@ -109,7 +109,7 @@ static pipersr_status check_plane(const pipersr_yuv_frame *frame, int plane,
 pipersr_status psr_yuv_check_frame(const pipersr_yuv_frame *frame, const struct psr_yuv *yuv,
                                    const char *which, pipersr_error *error)
 {
-    for (int plane = 0; plane < (yuv->gray ? 1 : 3); plane++) {
+    for (int plane = 0; plane < (yuv->gray ? 1 : PSR_PLANES); plane++) {
         const pipersr_status status = check_plane(frame, plane, yuv, which, error);
         if (status)
             return status;
@@ -117,9 +117,9 @@ pipersr_status psr_yuv_check_frame(const pipersr_yuv_frame *frame, const struct 
     return PIPERSR_OK;
 }
 
-void psr_yuv_planes(const pipersr_yuv_frame *frame, struct psr_rows planes[3])
+void psr_yuv_planes(const pipersr_yuv_frame *frame, struct psr_rows planes[PSR_PLANES])
 {
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < PSR_PLANES; i++)
         planes[i] = (struct psr_rows){frame->plane[i], frame->stride_bytes[i], 0};
 }
 
@@ -128,8 +128,7 @@ uint32_t psr_yuv_surround_px(const struct psr_yuv *yuv)
     return yuv->x_shift && yuv->x_cosited;
 }
 
-uint32_t psr_yuv_surround_rows(const struct psr_yuv *yuv, uint32_t scale)
+uint32_t psr_yuv_surround_rows(const struct psr_yuv *yuv)
 {
-    /* With an odd scale a part may begin between the two rows of a chroma sample. */
-    return yuv->y_shift && (yuv->y_cosited || scale % 2);
+    return yuv->y_shift && yuv->y_cosited;
 }

@@ -44,11 +44,12 @@ pipersr_status psr_yuv_check_frame(const pipersr_yuv_frame *frame, const struct 
                                    const char *which, pipersr_error *error);
 
 /* A frame's planes, which have been checked. */
-void psr_yuv_planes(const pipersr_yuv_frame *frame, struct psr_rows planes[3]);
+void psr_yuv_planes(const pipersr_yuv_frame *frame, struct psr_rows planes[PSR_PLANES]);
 
-/* Input pixels and rows beyond a part of the picture whose output its chroma samples still depend
- * on: they are filtered out of the output's neighbours. 0 or 1. */
+/* Input pixels and rows left of and above a part of the picture whose output its chroma samples
+ * still depend on: they are filtered out of the output's neighbours. 0 or 1. The part begins at an
+ * even pixel and row, and ends at one or with the picture. */
 uint32_t psr_yuv_surround_px(const struct psr_yuv *yuv);
-uint32_t psr_yuv_surround_rows(const struct psr_yuv *yuv, uint32_t scale);
+uint32_t psr_yuv_surround_rows(const struct psr_yuv *yuv);
 
 #endif

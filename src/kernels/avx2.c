@@ -125,6 +125,7 @@ const struct psr_kernels psr_kernels_avx2_fp32 = {
     .precision = PIPERSR_PRECISION_FP32,
     .cpu_features = PSR_CPU_AVX2,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(float),
     .packed_bytes = psr_packed_bytes_fp32,
     .pack = pack,

@@ -141,6 +141,7 @@ const struct psr_kernels psr_kernels_avx512_vnni = {
     .precision = PIPERSR_PRECISION_INT8,
     .cpu_features = PSR_CPU_AVX512 | PSR_CPU_AVX512_VNNI,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),
     .narrow = narrow,
     .head = &psr_kernels_avx512_fp32,

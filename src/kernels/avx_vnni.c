@@ -156,6 +156,7 @@ const struct psr_kernels psr_kernels_avx_vnni = {
     .precision = PIPERSR_PRECISION_INT8,
     .cpu_features = VNNI_FEATURES,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),
     .narrow = narrow,
     .head = &psr_kernels_avx2_fp32,

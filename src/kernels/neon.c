@@ -106,6 +106,7 @@ const struct psr_kernels psr_kernels_neon_fp32 = {
     .precision = PIPERSR_PRECISION_FP32,
     .cpu_features = PSR_CPU_NEON,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(float),
     .packed_bytes = psr_packed_bytes_fp32,
     .pack = pack,

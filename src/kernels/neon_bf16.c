@@ -125,6 +125,7 @@ const struct psr_kernels psr_kernels_neon_bf16 = {
     .precision = PIPERSR_PRECISION_BF16,
     .cpu_features = PSR_CPU_NEON | PSR_CPU_NEON_BF16,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(uint16_t),
     .narrow = narrow,
     .head = &psr_kernels_neon_fp32,

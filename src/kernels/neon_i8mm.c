@@ -146,6 +146,7 @@ const struct psr_kernels psr_kernels_neon_i8mm = {
     .precision = PIPERSR_PRECISION_INT8,
     .cpu_features = PSR_CPU_NEON | PSR_CPU_NEON_I8MM,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),
     .narrow = psr_neon_int8_narrow,
     .head = &psr_kernels_neon_fp32,

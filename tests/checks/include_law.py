@@ -18,6 +18,8 @@ SRC_RANK = {
     "kernels": 1,
     "pool": 1,
     "frame": 1,
+    "cache": 1,
+    "plan": 1,
     "safetensors": 1,
     "default_model": 1,
     "histogram": 1,

@@ -441,6 +441,44 @@ static void test_allocations(const pipersr_model *model)
     pipersr_upscaler_free(upscaler);
 }
 
+/* Frames that share a call come out as they do alone. */
+static void test_frames_at_once(const pipersr_model *model)
+{
+    enum { N = 3 };
+    pipersr_upscaler *upscaler = create(model, PIPERSR_PRECISION_FP32, 2, 0, 0);
+    struct picture in[N], alone[N], together[N];
+    pipersr_yuv_frame in_frames[N], out_frames[N];
+    for (unsigned i = 0; i < N; i++) {
+        in[i] = make_picture(&plain, 23, 17);
+        fill(&in[i], 20 + i);
+        alone[i] = upscale(upscaler, &in[i]);
+        together[i] = make_picture(&plain, 46, 34);
+        in_frames[i] = in[i].frame;
+        out_frames[i] = together[i].frame;
+    }
+    CHECK(pipersr_upscale_yuv_frames(upscaler, &plain, in_frames, out_frames, N) == PIPERSR_OK,
+          "%s", pipersr_upscaler_message(upscaler));
+    for (unsigned i = 0; i < N; i++)
+        CHECK(same_samples(&alone[i], &together[i]), "frame %u of %d at once differs", i, N);
+
+    CHECK(pipersr_upscale_yuv_frames(upscaler, &plain, in_frames, out_frames, 0) ==
+              PIPERSR_ERROR_ARGUMENT,
+          "no frames");
+    CHECK(pipersr_upscale_yuv_frames(upscaler, &plain, in_frames, out_frames,
+                                     PIPERSR_MAX_FRAMES + 1) == PIPERSR_ERROR_ARGUMENT,
+          "too many frames");
+    in_frames[N - 1].width_px--;
+    CHECK(pipersr_upscale_yuv_frames(upscaler, &plain, in_frames, out_frames, N) ==
+              PIPERSR_ERROR_ARGUMENT,
+          "a frame of another size");
+    for (unsigned i = 0; i < N; i++) {
+        free_picture(&in[i]);
+        free_picture(&alone[i]);
+        free_picture(&together[i]);
+    }
+    pipersr_upscaler_free(upscaler);
+}
+
 /* Rows from bottom to top, by a negative stride: the samples are the same, mirrored twice. */
 static void test_negative_stride(const pipersr_model *model)
 {
@@ -566,6 +604,7 @@ int main(int argc, char **argv)
         test_same_bytes(model, PIPERSR_PRECISION_FP32, i ? 41 : 67, i ? 29 : 43);
         if (i == 0) {
             test_allocations(model);
+            test_frames_at_once(model);
             test_negative_stride(model);
             test_bad_arguments(model);
         }
