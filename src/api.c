@@ -215,8 +215,7 @@ void pipersr_cancel(pipersr_upscaler *upscaler)
 static pipersr_status check_picture(uint32_t width, uint32_t height, pipersr_format format,
                                     struct psr_picture *picture, pipersr_error *error)
 {
-    picture->width = width;
-    picture->height = height;
+    *picture = (struct psr_picture){.width = width, .height = height};
     return psr_check_size_and_format(width, height, format, &picture->format, error);
 }
 
@@ -272,6 +271,61 @@ pipersr_status pipersr_upscale_frames(pipersr_upscaler *upscaler, const pipersr_
     if (status)
         return status;
     return psr_engine_run_frames(&upscaler->engine, &picture, n_frames, in_rows, out_rows, error);
+}
+
+/* The same for planar frames. */
+static pipersr_status check_yuv_frames(const pipersr_yuv_frame *in, const pipersr_yuv_frame *out,
+                                       const struct psr_picture *picture, uint32_t scale,
+                                       pipersr_error *error)
+{
+    if (in->width_px != picture->width || in->height_px != picture->height)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "frames that are upscaled together must be of one size");
+    if (out->width_px != in->width_px * scale || out->height_px != in->height_px * scale)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "the output frame must be %" PRIu32 " x %" PRIu32 " pixels",
+                        in->width_px * scale, in->height_px * scale);
+    pipersr_status status = psr_yuv_check_frame(in, &picture->yuv, "input", error);
+    if (!status)
+        status = psr_yuv_check_frame(out, &picture->yuv, "output", error);
+    return status;
+}
+
+pipersr_status pipersr_upscale_yuv(pipersr_upscaler *upscaler, const pipersr_yuv_format *format,
+                                   const pipersr_yuv_frame *in, const pipersr_yuv_frame *out)
+{
+    return pipersr_upscale_yuv_frames(upscaler, format, in, out, 1);
+}
+
+pipersr_status pipersr_upscale_yuv_frames(pipersr_upscaler *upscaler,
+                                          const pipersr_yuv_format *format,
+                                          const pipersr_yuv_frame *in, const pipersr_yuv_frame *out,
+                                          uint32_t n_frames)
+{
+    if (!upscaler)
+        return PIPERSR_ERROR_ARGUMENT;
+    pipersr_error *error = &upscaler->error;
+    struct psr_rows in_planes[PIPERSR_MAX_FRAMES * PSR_PLANES];
+    struct psr_rows out_planes[PIPERSR_MAX_FRAMES * PSR_PLANES];
+
+    if (!format || !in || !out)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no format, input or output was given");
+    if (n_frames < 1 || n_frames > PIPERSR_MAX_FRAMES)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "frames at once must be 1 to %d",
+                        PIPERSR_MAX_FRAMES);
+    struct psr_picture picture = {.width = in->width_px, .height = in->height_px, .planar = true};
+    pipersr_status status = psr_yuv_describe(format, &picture.yuv, error);
+    if (!status)
+        status = psr_check_size(in->width_px, in->height_px, error);
+    for (uint32_t i = 0; !status && i < n_frames; i++) {
+        status = check_yuv_frames(&in[i], &out[i], &picture, upscaler->engine.network.scale, error);
+        psr_yuv_planes(&in[i], &in_planes[i * PSR_PLANES]);
+        psr_yuv_planes(&out[i], &out_planes[i * PSR_PLANES]);
+    }
+    if (status)
+        return status;
+    return psr_engine_run_frames(&upscaler->engine, &picture, n_frames, in_planes, out_planes,
+                                 error);
 }
 
 uint32_t pipersr_frames_at_once(const pipersr_upscaler *upscaler, uint32_t width_px,

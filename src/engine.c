@@ -64,7 +64,7 @@ static int describe_plan(const struct psr_engine *engine, const struct psr_pictu
         .band_height_px = engine->band_height,
         .max_bands = max_bands,
     };
-    psr_strip_surround(network, &request->surround_px, &request->surround_rows);
+    psr_strip_surround(network, picture, &request->surround_px, &request->surround_rows);
     return 0;
 }
 
@@ -105,7 +105,7 @@ static int reserve_strips(struct psr_engine *engine, uint32_t count, size_t byte
 struct frames_run {
     struct psr_engine *engine;
     const struct psr_picture *picture;
-    const struct psr_rows *in, *out; /* of each frame */
+    const struct psr_rows *in, *out; /* of each frame; each plane of it */
     struct psr_plan plan;
     bool strip_per_job; /* else one per worker */
 };
@@ -127,8 +127,9 @@ static void run_part(void *argument, size_t job, unsigned worker)
                     psr_plan_strip_border(picture->width, strips, i + 1),
                     psr_plan_band_border(picture->height, bands, band),
                     psr_plan_band_border(picture->height, bands, band + 1));
-    psr_strip_advance(strip, network, psr_strip_end(strip, network), &run->in[frame],
-                      &run->out[frame], &run->engine->cancelled);
+    const size_t first = frame * (picture->planar ? PSR_PLANES : 1);
+    psr_strip_advance(strip, network, psr_strip_end(strip, network), &run->in[first],
+                      &run->out[first], &run->engine->cancelled);
 }
 
 static pipersr_status check_cancelled(struct psr_engine *engine, pipersr_error *error)

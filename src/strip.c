@@ -96,9 +96,11 @@ static uint32_t round_up(uint32_t value, uint32_t unit)
 
 /* Backwards from the tail: to know a pixel, a layer must know all that this pixel's tile reads of
  * the layer before it. */
-static void plan_reach(struct psr_strip *strip, const struct psr_network *network)
+static void plan_reach(struct psr_strip *strip, const struct psr_network *network,
+                       const struct psr_picture *picture)
 {
-    uint32_t px = 0, rows = 0;
+    uint32_t px = picture->planar ? psr_yuv_surround_px(&picture->yuv) : 0;
+    uint32_t rows = picture->planar ? psr_yuv_surround_rows(&picture->yuv) : 0;
     for (uint32_t layer = network->n_layers; layer-- > 0; px++, rows++) {
         const struct psr_kernels *kernels = layer_kernels(network, layer);
         strip->reach_px[layer] = px = round_up(px, kernels->tile_px);
@@ -120,8 +122,8 @@ static void plan_reach(struct psr_strip *strip, const struct psr_network *networ
 static size_t lay_out(struct psr_strip *strip, const struct psr_network *network,
                       const struct psr_picture *picture, uint32_t width, void *memory)
 {
-    plan_reach(strip, network);
-    const bool alpha = picture->format.alpha;
+    plan_reach(strip, network, picture);
+    const bool alpha = !picture->planar && picture->format.alpha;
     const uint32_t n = network->n_layers;
     const uint32_t px = width + 2 * strip->input_reach_px + LEFT_ZEROS + RIGHT_ZEROS;
     const size_t row = (size_t)px * network->channels, narrow = network->kernels->narrow_bytes;
@@ -147,8 +149,16 @@ static size_t lay_out(struct psr_strip *strip, const struct psr_network *network
     strip->zero_row = carve(memory, &used, row * sizeof(float));
     for (uint32_t layer = 0; layer < n; layer++)
         strip->zero_rows[layer] = is_coded(network, layer) ? carve(memory, &used, row) : NULL;
-    strip->tail_rows = carve(memory, &used, step * (size_t)width * network->c_tail * sizeof(float));
+    const size_t tail_px = (size_t)width + 2 * (size_t)strip->reach_px[n - 1];
+    strip->tail_rows = carve(memory, &used, step * tail_px * network->c_tail * sizeof(float));
     strip->scratch = carve(memory, &used, network->scratch_bytes);
+    if (picture->planar) {
+        strip->yuv_out_px = tail_px * network->scale;
+        strip->yuv_in = carve(memory, &used, psr_yuv_read_floats(px) * sizeof(float));
+        strip->yuv_out =
+            carve(memory, &used, psr_yuv_write_floats(strip->yuv_out_px) * sizeof(float));
+        return used;
+    }
     strip->rgb_row =
         carve(memory, &used, (size_t)width * network->scale * PSR_RGB_FLOATS * sizeof(float));
     strip->alpha_row =
@@ -167,10 +177,11 @@ int psr_strip_bytes(const struct psr_network *network, const struct psr_picture 
     return 0;
 }
 
-void psr_strip_surround(const struct psr_network *network, uint32_t *px, uint32_t *rows)
+void psr_strip_surround(const struct psr_network *network, const struct psr_picture *picture,
+                        uint32_t *px, uint32_t *rows)
 {
     struct psr_strip probe;
-    plan_reach(&probe, network);
+    plan_reach(&probe, network, picture);
     *px = probe.input_reach_px;
     *rows = probe.input_reach_rows;
 }
@@ -280,11 +291,15 @@ static void take_input_row(struct psr_strip *strip, const struct psr_network *ne
 {
     const struct columns all = columns_within(strip, strip->input_reach_px);
     const size_t first = column(strip, all.from);
+    float *rgb = ring_pixel(&strip->input, y, first, PSR_RGB_FLOATS);
     float *alpha = strip->alpha.depth ? ring_pixel(&strip->alpha, y, first, 1) : NULL;
 
-    psr_row_read(in->data + (y - in->first_row) * in->stride_bytes, &strip->picture->format,
-                 (size_t)all.from, (size_t)(all.to - all.from),
-                 ring_pixel(&strip->input, y, first, PSR_RGB_FLOATS), alpha);
+    if (strip->picture->planar)
+        psr_yuv_read_row(&strip->picture->yuv, in, strip->picture->width, strip->picture->height, y,
+                         all.from, all.to, strip->yuv_in, rgb);
+    else
+        psr_row_read(in->data + (y - in->first_row) * in->stride_bytes, &strip->picture->format,
+                     (size_t)all.from, (size_t)(all.to - all.from), rgb, alpha);
     zero_outside(strip, network, 0, &strip->input, y, PSR_RGB_FLOATS);
 }
 
@@ -458,6 +473,49 @@ static void make_alpha_row(struct psr_strip *strip, const struct psr_network *ne
     }
 }
 
+/* Pixel shuffle into one row of each colour. `scale` is a constant where this is inlined. */
+static inline __attribute__((always_inline)) void shuffle_colours(const float *tail, size_t n_px,
+                                                                  size_t tail_px, uint32_t scale,
+                                                                  uint32_t i,
+                                                                  const struct psr_yuv_colours *to)
+{
+    for (size_t x = 0; x < n_px; x++) {
+        const float *from = tail + x * tail_px + i * scale;
+        for (uint32_t j = 0; j < scale; j++) {
+            to->red[x * scale + j] = from[j];
+            to->green[x * scale + j] = from[scale * scale + j];
+            to->blue[x * scale + j] = from[2 * scale * scale + j];
+        }
+    }
+}
+
+static void emit_yuv_rows(struct psr_strip *strip, const struct psr_network *network, int64_t y,
+                          const struct psr_rows *out)
+{
+    const uint32_t scale = network->scale, tail_px = network->c_tail;
+    const struct columns known = columns_within(strip, strip->reach_px[network->n_layers - 1]);
+    const size_t n_px = (size_t)(known.to - known.from);
+    const float *tail_row = strip->tail_rows + (size_t)(y % network->step_rows) * n_px * tail_px;
+    const struct psr_yuv_part part = {
+        .x0 = strip->x0 * scale,
+        .x1 = strip->x1 * scale,
+        .y0 = strip->y0 * scale,
+        .y1 = strip->y1 * scale,
+        .known_from = known.from * scale,
+        .known_to = known.to * scale,
+        .height = (int64_t)strip->picture->height * scale,
+    };
+    const struct psr_yuv_colours colours = psr_yuv_colours(strip->yuv_out, strip->yuv_out_px);
+    for (uint32_t i = 0; i < scale; i++) {
+        if (scale == 2)
+            shuffle_colours(tail_row, n_px, tail_px, 2, i, &colours);
+        else
+            shuffle_colours(tail_row, n_px, tail_px, scale, i, &colours);
+        psr_yuv_write_row(&strip->picture->yuv, out, &part, y * scale + i, strip->yuv_out,
+                          strip->yuv_out_px);
+    }
+}
+
 /* Pixel shuffle: the tail's row y is `scale` rows of the output. */
 static void emit_rows(struct psr_strip *strip, const struct psr_network *network, int64_t y,
                       const struct psr_rows *out)
@@ -501,8 +559,13 @@ static void advance_layers(struct psr_strip *strip, const struct psr_network *ne
         }
     }
     const int64_t first = (newest_step - network->n_layers) * network->step_rows;
+    const struct rows known = rows_within(strip, strip->reach_rows[network->n_layers - 1]);
     for (int64_t y = first; y < first + network->step_rows; y++) {
-        if (y >= strip->y0 && y < strip->y1)
+        if (y < known.from || y >= known.to)
+            continue;
+        if (strip->picture->planar)
+            emit_yuv_rows(strip, network, y, out);
+        else
             emit_rows(strip, network, y, out);
     }
 }

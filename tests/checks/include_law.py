@@ -28,10 +28,12 @@ SRC_RANK = {
     "safetensors_write": 2,
     "model": 2,
     "choice": 3,
-    "strip": 3,
-    "engine": 4,
-    "calibrate": 4,
-    "api": 5,
+    "yuv_format": 2,
+    "yuv": 3,
+    "strip": 4,
+    "engine": 5,
+    "calibrate": 5,
+    "api": 6,
 }
 
 # Which rooms a room may take headers from, besides itself; "include" is pipersr.h.
