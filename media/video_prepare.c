@@ -87,8 +87,11 @@ static enum media_status make_pools(struct media_pipeline *pipeline, struct medi
         media_frame_pool_init(&pipeline->unturned, plan->network_format, plan->source.width_px,
                               plan->source.height_px, error);
     for (unsigned i = 0; status == MEDIA_OK && i <= pipeline->job->passes; i++) {
-        status = media_frame_pool_init(&pipeline->rgb[i], plan->network_format,
+        status = media_frame_pool_init(&pipeline->frames[i], plan->frame_format,
                                        plan->pass_width_px[i], plan->pass_height_px[i], error);
+    }
+    if (plan->planar) {
+        return status;
     }
     if (status == MEDIA_OK) {
         status = media_frame_pool_init(&pipeline->encodable, plan->target.format,
@@ -167,11 +170,12 @@ void media_pipeline_free(struct media_pipeline *pipeline)
     media_video_input_close(&pipeline->input);
     media_colour_free(&pipeline->to_rgb);
     media_colour_free(&pipeline->from_rgb);
+    media_colour_free(&pipeline->to_planes);
     av_frame_free(&pipeline->first_frame);
     media_pipeline_free_early(&pipeline->early);
     media_frame_pool_free(&pipeline->unturned);
     for (unsigned i = 0; i <= MEDIA_MAX_PASSES; i++) {
-        media_frame_pool_free(&pipeline->rgb[i]);
+        media_frame_pool_free(&pipeline->frames[i]);
     }
     media_frame_pool_free(&pipeline->encodable);
     if (pipeline->locks_made) {

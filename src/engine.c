@@ -64,7 +64,7 @@ static int describe_plan(const struct psr_engine *engine, const struct psr_pictu
         .band_height_px = engine->band_height,
         .max_bands = max_bands,
     };
-    psr_strip_surround(network, &request->surround_px, &request->surround_rows);
+    psr_strip_surround(network, picture, &request->surround_px, &request->surround_rows);
     return 0;
 }
 
@@ -105,7 +105,7 @@ static int reserve_strips(struct psr_engine *engine, uint32_t count, size_t byte
 struct frames_run {
     struct psr_engine *engine;
     const struct psr_picture *picture;
-    const struct psr_rows *in, *out; /* of each frame */
+    const struct psr_rows *in, *out; /* of each frame; each plane of it */
     struct psr_plan plan;
     bool strip_per_job; /* else one per worker */
 };
@@ -127,8 +127,9 @@ static void run_part(void *argument, size_t job, unsigned worker)
                     psr_plan_strip_border(picture->width, strips, i + 1),
                     psr_plan_band_border(picture->height, bands, band),
                     psr_plan_band_border(picture->height, bands, band + 1));
-    psr_strip_advance(strip, network, psr_strip_end(strip, network), &run->in[frame],
-                      &run->out[frame], &run->engine->cancelled);
+    const size_t first = frame * (picture->planar ? PSR_PLANES : 1);
+    psr_strip_advance(strip, network, psr_strip_end(strip, network), &run->in[first],
+                      &run->out[first], &run->engine->cancelled);
 }
 
 static pipersr_status check_cancelled(struct psr_engine *engine, pipersr_error *error)
@@ -214,11 +215,7 @@ pipersr_status psr_engine_rows_begin(struct psr_engine *engine, const struct psr
 static int64_t rows_ready(const struct psr_engine *engine, uint32_t rows_in)
 {
     const struct psr_network *network = &engine->network;
-    const uint32_t height = engine->picture.height;
-    const uint32_t steps_in = rows_in / network->step_rows * network->step_rows;
-    const uint32_t ready = rows_in >= height              ? height
-                           : steps_in > network->lag_rows ? steps_in - network->lag_rows
-                                                          : 0;
+    const uint32_t ready = psr_strip_rows_ready(network, engine->picture.height, rows_in);
     return (int64_t)ready * network->scale;
 }
 

@@ -39,8 +39,8 @@ pipersr_status psr_engine_init(struct psr_engine *engine, const pipersr_model *m
                                struct psr_pool *pool, struct psr_mem *mem, pipersr_error *error);
 void psr_engine_free(struct psr_engine *engine);
 
-/* n_frames >= 1 pictures of one size and format: in[i] becomes out[i]. Their data, sizes and
- * formats have been checked. */
+/* n_frames >= 1 pictures of one size and format: in[i] becomes out[i]; of a planar picture the
+ * PSR_PLANES planes from i * PSR_PLANES on. Their data, sizes and formats have been checked. */
 pipersr_status psr_engine_run_frames(struct psr_engine *engine, const struct psr_picture *picture,
                                      uint32_t n_frames, const struct psr_rows *in,
                                      const struct psr_rows *out, pipersr_error *error);

@@ -19,6 +19,7 @@
 #include "src/mem.h"
 #include "src/model.h"
 #include "src/plan.h"
+#include "src/yuv.h"
 
 /* Looks at the rows that body convolutions read, as calibration does. fp32 only: `row` holds the
  * input of layer `reader`, n_px pixels of all channels; of a picture every pixel comes once. */
@@ -36,9 +37,7 @@ struct psr_network {
     uint32_t channels;
     uint32_t c_tail; /* output channels of the tail, padded */
     uint32_t scale;
-    uint32_t step_rows;   /* rows that are made together: 1, or 2 where a kernel makes two */
-    uint32_t lag_rows;    /* an output step appears when this many rows below its first are taken */
-    size_t scratch_bytes; /* of the kernel that needs most */
+    size_t scratch_bytes;                /* of the kernel that needs most */
     const struct psr_observer *observer; /* NULL: none */
 };
 
@@ -50,13 +49,8 @@ void psr_network_free(struct psr_network *network, struct psr_mem *mem);
 struct psr_picture {
     uint32_t width, height; /* of the input */
     struct psr_format format;
-};
-
-/* Rows first_row, first_row + 1, ... of a picture in memory. */
-struct psr_rows {
-    unsigned char *data;
-    ptrdiff_t stride_bytes;
-    int64_t first_row;
+    bool planar; /* YUV in planes: `format` is not looked at, it has no alpha */
+    struct psr_yuv yuv;
 };
 
 struct psr_ring {
@@ -81,11 +75,14 @@ struct psr_strip {
     void *zero_row;                     /* of floats, or of bf16 */
     uint8_t *zero_rows[PSR_MAX_LAYERS]; /* int8: of the codes of 0, for each body layer */
     float *tail_rows, *rgb_row, *alpha_row;
+    float *yuv_in, *yuv_out; /* scratch of the conversions */
+    size_t yuv_out_px;
     void *scratch; /* the kernels' */
 
     const struct psr_picture *picture;
     int64_t x0, x1, y0, y1;
     int64_t time; /* input rows taken, counted from the picture's top; goes on past its end */
+    int64_t done; /* of these, how many the layers have worked on */
 };
 
 /* Bytes that a strip of `width` columns of such a picture needs. Returns -1 on overflow. */
@@ -93,7 +90,8 @@ int psr_strip_bytes(const struct psr_network *network, const struct psr_picture 
                     uint32_t width, size_t *bytes);
 
 /* Columns and rows that a strip reads beyond its own, on each side. */
-void psr_strip_surround(const struct psr_network *network, uint32_t *px, uint32_t *rows);
+void psr_strip_surround(const struct psr_network *network, const struct psr_picture *picture,
+                        uint32_t *px, uint32_t *rows);
 
 /* Makes sure that the strip has that much memory. Returns -1 when there is none. */
 int psr_strip_reserve(struct psr_strip *strip, struct psr_mem *mem, size_t bytes);
@@ -108,9 +106,14 @@ void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
 /* Time at which everything is out: psr_strip_advance() to it ends the strip. */
 int64_t psr_strip_end(const struct psr_strip *strip, const struct psr_network *network);
 
+/* Output rows of the tail, before pixel shuffle, that are out when rows_in of a picture's rows are
+ * in and all strips were advanced that far. */
+uint32_t psr_strip_rows_ready(const struct psr_network *network, uint32_t height, uint32_t rows_in);
+
 /* Takes input rows up to `time` (those that the picture has) and writes every output row that
  * becomes ready. `in` must hold the input rows from the strip's time on, `out` the output rows that
- * come out. Stops early when *cancel becomes true. */
+ * come out; of a planar picture both are three, its whole planes. Stops early when *cancel becomes
+ * true. */
 void psr_strip_advance(struct psr_strip *strip, const struct psr_network *network, int64_t time,
                        const struct psr_rows *in, const struct psr_rows *out,
                        const atomic_bool *cancel);

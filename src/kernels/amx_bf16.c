@@ -73,6 +73,7 @@ const struct psr_kernels psr_kernels_amx_bf16 = {
     .isa = PIPERSR_ISA_AMX,
     .precision = PIPERSR_PRECISION_BF16,
     .cpu_features = PSR_CPU_AVX512 | PSR_CPU_AVX512_BF16 | PSR_CPU_AMX_BF16,
+    .speed = 1000,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(uint16_t),

@@ -90,6 +90,10 @@ struct psr_kernels {
     pipersr_isa isa;
     pipersr_precision precision;
     uint32_t cpu_features; /* PSR_CPU_* that must all be there */
+    /* How fast the network runs, about: 100 for AVX2's or NEON's plain fp32. Only compared with
+     * other precisions' entries, to tell what is worth its loss. Measured where docs/performance.md
+     * has figures, else from the instructions' rates. */
+    uint32_t speed;
 
     /* 1: an output's bits depend on nothing but the 3x3 pixels that it is computed from. Else they
      * depend on all that its tile reads, where tiles of this many pixels are counted from the first
@@ -155,6 +159,7 @@ extern const struct psr_kernels psr_kernels_neon_i8mm;
 /* fp32 in C with fused multiply-adds, as the vector entries have them: the int8 reference's head
  * and tail. Slow, so not in the table. */
 extern const struct psr_kernels psr_kernels_c_fused;
+extern const struct psr_kernels psr_kernels_c_winograd;
 
 /* The fp32 packing that the entries share, parametrised by the tile's width in output channels:
  * channels are cut into groups of `group`, the last one may be a narrower multiple of

@@ -27,10 +27,13 @@ SRC_RANK = {
     "coding": 2,
     "safetensors_write": 2,
     "model": 2,
-    "strip": 3,
-    "engine": 4,
-    "calibrate": 4,
-    "api": 5,
+    "choice": 3,
+    "yuv_format": 2,
+    "yuv": 3,
+    "strip": 4,
+    "engine": 5,
+    "calibrate": 5,
+    "api": 6,
 }
 
 # Which rooms a room may take headers from, besides itself; "include" is pipersr.h.
