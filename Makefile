@@ -13,7 +13,7 @@ PYTHON ?= $(shell test -x /usr/bin/python3 && echo /usr/bin/python3 || echo pyth
 export PYTHON
 C_ROOMS := $(wildcard include src media cli server tests examples bench)
 
-.PHONY: all setup build demo test bench install uninstall format check sanitizers fuzz ci clean help
+.PHONY: all setup build demo test bench bench-peers install uninstall format check sanitizers fuzz ci clean help
 all: build
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make demo       upscale a photo and a clip from samples/ into demo/'
 	@echo 'make test       unit, end-to-end and source checks; "N passed, N failed" at the end'
 	@echo 'make bench      speed on this machine, quality where ../shared/eval is there'
+	@echo 'make bench-peers speed in turns with other runtimes, which the first run downloads (7 GB)'
 	@echo 'make install    to PREFIX=$(PREFIX); uninstall takes it away again'
 	@echo 'make format     clang-format on every C file'
 	@echo 'make check      only the checks of the source: include law, symbols, names, paths'
@@ -49,6 +50,9 @@ check: build
 
 bench: build
 	@PIPERSR='$(BUILD)/pipersr' scripts/bench.sh
+
+bench-peers: build
+	@PIPERSR='$(BUILD)/pipersr' bench/peers/run.sh $(PEERS_OPTIONS)
 
 install: build
 	@meson configure $(BUILD) --prefix '$(PREFIX)'

@@ -21,7 +21,7 @@ _pipersr_values()
 {
     case $1 in
     --precision) echo 'auto fp32 bf16 int8' ;;
-    --isa) echo 'auto c avx2 avx512 neon' ;;
+    --isa) echo 'auto c avx2 avx512 amx neon' ;;
     --scale) echo '2 4' ;;
     --format) echo 'png jpg webp tiff gif avif heic mp4 mkv mov webm y4m' ;;
     --codec) echo 'h264 hevc av1 vp9 ffv1' ;;

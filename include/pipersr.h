@@ -203,9 +203,10 @@ PIPERSR_API pipersr_status pipersr_bleed_transparent(const pipersr_frame *frame)
 
 /* ---------------------------------------------------------------------------------- upscaler -- */
 
-/* Arithmetic of the network. It changes the result slightly, so it never changes silently: AUTO is
- * the default model's documented precision (today FP32), not "whatever is fastest here". FP16 is
- * kept for later: ERROR_UNSUPPORTED. INT8 needs a model file that was calibrated. */
+/* Arithmetic of the network. AUTO is the fastest on this CPU that loses at most 0.05 dB of PSNR
+ * against FP32 by the model file's own figures (docs/model-format.md, "precision_loss_db"), and for
+ * photos at least a 16-bit type; see pipersr_use and pipersr_precision_choose(). FP16 is kept for
+ * later: ERROR_UNSUPPORTED. INT8 needs a model file that was calibrated. */
 typedef enum pipersr_precision {
     PIPERSR_PRECISION_AUTO = 0,
     PIPERSR_PRECISION_FP32 = 1,
@@ -214,14 +215,20 @@ typedef enum pipersr_precision {
     PIPERSR_PRECISION_INT8 = 4
 } pipersr_precision;
 
+/* What an upscaler is for, which says what AUTO may choose: photos keep 16 bits or more, videos may
+ * take INT8. */
+typedef enum pipersr_use { PIPERSR_USE_PHOTO = 0, PIPERSR_USE_VIDEO = 1 } pipersr_use;
+
 /* Upper limit for the instruction set, for tests and comparisons. AUTO takes the best that both the
- * CPU and the operating system allow. */
+ * CPU and the operating system allow and that has the precision, or what the environment variable
+ * PIPERSR_CPU names, if it is set. */
 typedef enum pipersr_isa {
     PIPERSR_ISA_AUTO = 0,
     PIPERSR_ISA_C = 1,      /* portable C, the reference */
     PIPERSR_ISA_AVX2 = 2,   /* AVX2 and FMA */
     PIPERSR_ISA_AVX512 = 3, /* AVX-512 F, BW, DQ, VL */
-    PIPERSR_ISA_NEON = 4    /* 64-bit Arm */
+    PIPERSR_ISA_NEON = 4,   /* 64-bit Arm */
+    PIPERSR_ISA_AMX = 5     /* AMX's tiles beside AVX-512: bf16 and int8 only */
 } pipersr_isa;
 
 /* Name <-> value, as used on the command line ("auto", "fp32", "avx512", ...). The _name functions
@@ -239,7 +246,15 @@ typedef struct pipersr_options {
     uint64_t memory_limit_bytes; /* upper bound of the upscaler's own memory; 0: none */
     uint32_t strip_width_px;     /* 0: from the cache size; else >= 8. Never changes the result */
     uint32_t band_height_px;     /* 0: automatic; else >= 8. Never changes the result */
+    pipersr_use use;             /* see above */
 } pipersr_options;
+
+/* What AUTO stands for with this model, on this CPU. `reason` (NULL: not wanted) gets one line on
+ * what was chosen and why faster ones were not, cut off at `reason_size` bytes. ERROR_ARGUMENT, or
+ * ERROR_UNSUPPORTED where this CPU lacks the instruction set. */
+PIPERSR_API pipersr_status pipersr_precision_choose(const pipersr_model *model, pipersr_use use,
+                                                    pipersr_isa isa, pipersr_precision *precision,
+                                                    char *reason, size_t reason_size);
 
 /* All fields at their defaults (zero). */
 PIPERSR_API pipersr_options pipersr_options_default(void);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "pipersr.h"
+#include "src/choice.h"
 #include "src/cpu.h"
 #include "src/engine.h"
 #include "src/error.h"
@@ -35,7 +36,7 @@ const char *pipersr_version(void)
 /* ----------------------------------------------------------------------------------- options -- */
 
 static const char *const precision_names[] = {"auto", "fp32", "fp16", "bf16", "int8"};
-static const char *const isa_names[] = {"auto", "c", "avx2", "avx512", "neon"};
+static const char *const isa_names[] = {"auto", "c", "avx2", "avx512", "neon", "amx"};
 
 enum {
     N_PRECISIONS = sizeof precision_names / sizeof *precision_names,
@@ -90,6 +91,8 @@ static pipersr_status check_options(const pipersr_options *options, pipersr_erro
         return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "threads must be 0 to %d", MAX_THREADS);
     if (!pipersr_precision_name(options->precision) || !pipersr_isa_name(options->isa))
         return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "unknown precision or instruction set");
+    if ((unsigned)options->use > PIPERSR_USE_VIDEO)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "unknown use of an upscaler");
     if ((options->strip_width_px && options->strip_width_px < MIN_PART_PX) ||
         (options->band_height_px && options->band_height_px < MIN_PART_PX))
         return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
@@ -97,13 +100,11 @@ static pipersr_status check_options(const pipersr_options *options, pipersr_erro
     return PIPERSR_OK;
 }
 
-/* AUTO becomes what it stands for; says clearly what is missing. */
+/* Says clearly what is missing. `precision` is not AUTO. */
 static pipersr_status select_kernels(pipersr_precision precision, pipersr_isa isa,
                                      const struct psr_kernels **kernels, pipersr_error *error)
 {
     const uint32_t features = psr_cpu_features();
-    if (precision == PIPERSR_PRECISION_AUTO)
-        precision = PIPERSR_PRECISION_FP32;
     if (!psr_kernels_select(precision, PIPERSR_ISA_AUTO, UINT32_MAX))
         return psr_fail(error, PIPERSR_ERROR_UNSUPPORTED,
                         "precision %s is not in this version; fp32, bf16 and int8 are",
@@ -139,9 +140,15 @@ pipersr_status pipersr_upscaler_create(const pipersr_model *model, const pipersr
         options = &defaults;
 
     const struct psr_kernels *kernels;
+    pipersr_isa isa = options->isa;
+    pipersr_precision precision = options->precision;
     pipersr_status status = check_options(options, error);
     if (!status)
-        status = select_kernels(options->precision, options->isa, &kernels, error);
+        status = psr_auto_isa(&isa, error);
+    if (!status && precision == PIPERSR_PRECISION_AUTO)
+        status = psr_auto_precision(model, options->use, isa, &precision, NULL, 0, error);
+    if (!status)
+        status = select_kernels(precision, isa, &kernels, error);
     if (!status && kernels->precision == PIPERSR_PRECISION_INT8 && !model->has_int8)
         status = psr_fail(error, PIPERSR_ERROR_UNSUPPORTED,
                           "this model file lacks the numbers that int8 needs: calibrate it first");
@@ -422,7 +429,10 @@ pipersr_status pipersr_measure_peak(pipersr_precision precision, pipersr_isa isa
     *gflops = 0;
     if (!threads)
         threads = pipersr_cpu_count();
-    pipersr_status status = select_kernels(precision, isa, &kernels, NULL);
+    pipersr_status status = psr_auto_isa(&isa, NULL);
+    if (!status)
+        status =
+            select_kernels(precision ? precision : PIPERSR_PRECISION_FP32, isa, &kernels, NULL);
     if (status)
         return status;
     struct psr_pool *pool = psr_pool_create(threads);

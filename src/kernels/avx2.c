@@ -124,6 +124,7 @@ const struct psr_kernels psr_kernels_avx2_fp32 = {
     .isa = PIPERSR_ISA_AVX2,
     .precision = PIPERSR_PRECISION_FP32,
     .cpu_features = PSR_CPU_AVX2,
+    .speed = 100,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(float),

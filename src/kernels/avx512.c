@@ -97,6 +97,7 @@ const struct psr_kernels psr_kernels_avx512_fp32 = {
     .isa = PIPERSR_ISA_AVX512,
     .precision = PIPERSR_PRECISION_FP32,
     .cpu_features = PSR_CPU_AVX512,
+    .speed = 100,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(float),

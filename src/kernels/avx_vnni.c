@@ -4,14 +4,11 @@
  *
  * A tile is up to 6 pixels by 16 output channels: 12 accumulators, two registers of weights, one or
  * two of broadcast inputs, 16 in all.
- *
- * The tests build this file a second time with PSR_TEST_EVEX: the same on the AVX-512 form of the
- * instruction, for CPUs that have that form alone.
  */
 #if !defined(__AVX2__) || !defined(__FMA__)
 #error "build this file with -mavx2 -mfma -mavxvnni"
 #endif
-#if defined(__AVX512F__) && !defined(PSR_TEST_EVEX)
+#if defined(__AVX512F__)
 #error "this file must not be built for AVX-512: it runs where that is missing"
 #endif
 
@@ -20,21 +17,11 @@
 #include "src/cpu.h"
 #include "src/kernels/avx2_tile.h"
 
-#if defined(PSR_TEST_EVEX)
-#define VNNI_ENCODING        "%{evex%} "
-#define VNNI_FEATURES        (PSR_CPU_AVX512 | PSR_CPU_AVX512_VNNI)
-#define psr_kernels_avx_vnni psr_kernels_avx_vnni_evex
-extern const struct psr_kernels psr_kernels_avx_vnni_evex;
-#else
-#define VNNI_ENCODING "%{vex%} "
-#define VNNI_FEATURES (PSR_CPU_AVX2 | PSR_CPU_AVX_VNNI)
-#endif
-
 /* sum += the four products of unsigned bytes of `codes` and signed bytes of `weights` in each 32
  * bits. Not the intrinsic: see avx512_vnni.c. */
 static inline __m256i add_products(__m256i sum, __m256i codes, __m256i weights)
 {
-    __asm__(VNNI_ENCODING "vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(codes), "x"(weights));
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(codes), "x"(weights));
     return sum;
 }
 
@@ -154,13 +141,14 @@ static float probe(uint64_t rounds, uint64_t *operations)
 const struct psr_kernels psr_kernels_avx_vnni = {
     .isa = PIPERSR_ISA_AVX2,
     .precision = PIPERSR_PRECISION_INT8,
-    .cpu_features = VNNI_FEATURES,
+    .cpu_features = PSR_CPU_AVX2 | PSR_CPU_AVX_VNNI,
+    .speed = 280,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),
     .narrow = narrow,
     .head = &psr_kernels_avx2_fp32,
-    .tail = &psr_kernels_avx2_fp32,
+    .tail = &psr_kernels_avx2_winograd,
     .packed_bytes = psr_packed_bytes_int8,
     .pack = pack,
     .conv = conv_row,

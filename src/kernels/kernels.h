@@ -42,10 +42,10 @@ struct psr_weights {
  *     out[x][o] = activation(sum) + residual[x][o] + residual2[x][o]
  *
  * Sums are accumulated in this one order for every output: bias, then dy, dx, i rising (in pairs of
- * i where an instruction adds two products at once). So an output's bits depend on its inputs only,
- * not on where in a row or tile it lies. Entries that use Winograd's filtering (winograd.h) have
- * another order, and bits that depend on the whole tile.
- * A pixel's channels lie together; `*_px` is the distance from a pixel to the next, in elements.
+ * i where an instruction adds two products at once; for AMX in bf16 see amx_bf16.c). So an output's
+ * bits depend on its inputs only, not on where in a row or tile it lies. Entries that use
+ * Winograd's filtering (winograd.h) have another order, and bits that depend on the whole tile. A
+ * pixel's channels lie together; `*_px` is the distance from a pixel to the next, in elements.
  * Inputs are of the entry's narrow type (fp32: float, bf16: the upper half of one, int8: a code);
  * sums (int8: after exact integers), residuals and the trunk are float.
  *
@@ -90,6 +90,10 @@ struct psr_kernels {
     pipersr_isa isa;
     pipersr_precision precision;
     uint32_t cpu_features; /* PSR_CPU_* that must all be there */
+    /* How fast the network runs, about: 100 for AVX2's or NEON's plain fp32. Only compared with
+     * other precisions' entries, to tell what is worth its loss. Measured where docs/performance.md
+     * has figures, else from the instructions' rates. */
+    uint32_t speed;
 
     /* 1: an output's bits depend on nothing but the 3x3 pixels that it is computed from. Else they
      * depend on all that its tile reads, where tiles of this many pixels are counted from the first
@@ -144,6 +148,8 @@ extern const struct psr_kernels psr_kernels_c_int8;
 extern const struct psr_kernels psr_kernels_avx2_int8;
 extern const struct psr_kernels psr_kernels_avx_vnni;
 extern const struct psr_kernels psr_kernels_avx512_vnni;
+extern const struct psr_kernels psr_kernels_amx_bf16;
+extern const struct psr_kernels psr_kernels_amx_int8;
 extern const struct psr_kernels psr_kernels_neon_fp32;
 extern const struct psr_kernels psr_kernels_neon_winograd;
 extern const struct psr_kernels psr_kernels_neon_bf16;
@@ -153,6 +159,7 @@ extern const struct psr_kernels psr_kernels_neon_i8mm;
 /* fp32 in C with fused multiply-adds, as the vector entries have them: the int8 reference's head
  * and tail. Slow, so not in the table. */
 extern const struct psr_kernels psr_kernels_c_fused;
+extern const struct psr_kernels psr_kernels_c_winograd;
 
 /* The fp32 packing that the entries share, parametrised by the tile's width in output channels:
  * channels are cut into groups of `group`, the last one may be a narrower multiple of
@@ -181,6 +188,13 @@ size_t psr_packed_bytes_winograd_fp32(uint32_t c_in, uint32_t c_out);
 void psr_pack_winograd_fp32(const struct psr_weights *weights, uint32_t group, void *packed);
 size_t psr_packed_bytes_winograd_bf16(uint32_t c_in, uint32_t c_out);
 void psr_pack_winograd_bf16(const struct psr_weights *weights, uint32_t group, void *packed);
+
+/* The same for int8 in 16 bits (avx512_vnni.c): a group is start values, scales and biases as for
+ * psr_pack_int8(), then the codes of the weights, transformed in integers, as
+ * [position][c_in / 2][group][2]. The transform is winograd.h's times 48, divided by 2, 1, 1, 2 for
+ * the lines of F(2, 3) and by 6, 4, 4, 1, 1, 24 for those of F(4, 3). */
+size_t psr_packed_bytes_winograd_int8(uint32_t c_in, uint32_t c_out);
+void psr_pack_winograd_int8(const struct psr_weights *weights, uint32_t group, void *packed);
 
 /* The parts of int8's packing, for packers of another layout: the scale of output channel o, and
  * the code of one of its weights, -127..127. `tap` is 3 * dy + dx. */

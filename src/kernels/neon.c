@@ -105,6 +105,7 @@ const struct psr_kernels psr_kernels_neon_fp32 = {
     .isa = PIPERSR_ISA_NEON,
     .precision = PIPERSR_PRECISION_FP32,
     .cpu_features = PSR_CPU_NEON,
+    .speed = 100,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(float),

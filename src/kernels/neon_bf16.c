@@ -124,6 +124,7 @@ const struct psr_kernels psr_kernels_neon_bf16 = {
     .isa = PIPERSR_ISA_NEON,
     .precision = PIPERSR_PRECISION_BF16,
     .cpu_features = PSR_CPU_NEON | PSR_CPU_NEON_BF16,
+    .speed = 350,
     .tile_px = 1,
     .tile_rows = 1,
     .narrow_bytes = sizeof(uint16_t),

@@ -50,6 +50,7 @@ const struct psr_kernels psr_kernels_neon_winograd = {
     .isa = PIPERSR_ISA_NEON,
     .precision = PIPERSR_PRECISION_FP32,
     .cpu_features = PSR_CPU_NEON,
+    .speed = 200,
     .tile_px = 4,
     .tile_rows = 2,
     .narrow_bytes = sizeof(float),

@@ -199,3 +199,53 @@ void psr_pack_winograd_bf16(const struct psr_weights *weights, uint32_t group, v
         }
     }
 }
+
+size_t psr_packed_bytes_winograd_int8(uint32_t c_in, uint32_t c_out)
+{
+    return (size_t)psr_padded_channels(c_out) *
+           (PSR_WINOGRAD_POSITIONS * (size_t)c_in * sizeof(int16_t) + sizeof(int32_t) +
+            2 * sizeof(float));
+}
+
+static int32_t transformed_code(const int32_t code[9], uint32_t position)
+{
+    static const int8_t along_column[4][3] = {{1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 1}};
+    static const int8_t along_row[6][3] = {{1, 0, 0}, {-1, -1, -1}, {-1, 1, -1},
+                                           {1, 2, 4}, {1, -2, 4},   {0, 0, 1}};
+    int32_t sum = 0;
+    for (int dy = 0; dy < 3; dy++) {
+        for (int dx = 0; dx < 3; dx++)
+            sum += along_column[position / 6][dy] * along_row[position % 6][dx] * code[dy * 3 + dx];
+    }
+    return sum;
+}
+
+void psr_pack_winograd_int8(const struct psr_weights *weights, uint32_t group, void *packed)
+{
+    const uint32_t c_in = weights->c_in, padded = psr_padded_channels(weights->c_out);
+    unsigned char *to = packed;
+
+    for (uint32_t first = 0; first < padded; first += group) {
+        const uint32_t width = padded - first < group ? padded - first : group;
+        int32_t *start = (int32_t *)(void *)to;
+        float *scale = (float *)(void *)(to + width * sizeof *start), *bias = scale + width;
+        int16_t *transformed = (int16_t *)(void *)(bias + width);
+
+        for (uint32_t k = 0; k < width && first + k < weights->c_out; k++) {
+            const uint32_t o = first + k;
+            scale[k] = psr_weight_scale_int8(weights, o);
+            bias[k] = weights->bias[o];
+            for (uint32_t i = 0; i < c_in; i++) {
+                int32_t code[9];
+                for (uint32_t tap = 0; tap < 9; tap++) {
+                    code[tap] = psr_weight_code_int8(weights, o, i, tap, scale[k]);
+                    start[k] -= code[tap] * weights->coding.zero[i];
+                }
+                for (uint32_t position = 0; position < PSR_WINOGRAD_POSITIONS; position++)
+                    transformed[((size_t)position * (c_in / 2) + i / 2) * 2 * width + 2 * k +
+                                i % 2] = (int16_t)transformed_code(code, position);
+            }
+        }
+        to += width * psr_packed_bytes_winograd_int8(c_in, PSR_CHANNEL_GROUP) / PSR_CHANNEL_GROUP;
+    }
+}

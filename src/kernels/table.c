@@ -15,6 +15,8 @@ static const struct psr_kernels *const entries[] = {
     &psr_kernels_avx2_int8,
     &psr_kernels_avx_vnni,
     &psr_kernels_avx512_vnni,
+    &psr_kernels_amx_bf16,
+    &psr_kernels_amx_int8,
 #endif
 #if defined(PIPERSR_HAVE_ARM)
     &psr_kernels_neon_fp32,

@@ -69,41 +69,42 @@ static inline __attribute__((always_inline)) void winograd_column(const float *c
     to[3] = d1 - d3;
 }
 
-/* Transforms the inputs of `tiles` tiles from pixel x on. A tile's last two columns are the next
- * one's first. */
+/* One tile's inputs for one vector of channels, to the 24 planes from `to` on. */
+static inline __attribute__((always_inline)) void
+winograd_transform_tile(const float *const row[4], size_t px, winograd_element *to, size_t plane)
+{
+    vec d[6][4];
+
+#pragma GCC unroll 6
+    for (size_t j = 0; j < 6; j++)
+        winograd_column(row, j * px, d[j]);
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; r++, to += 6 * plane) {
+        const vec even = vec_fma(-4, d[2][r], d[4][r]), odd = vec_fma(-4, d[1][r], d[3][r]);
+        const vec outer = d[4][r] - d[2][r], inner = d[3][r] - d[1][r];
+        winograd_put(to, vec_fma(4, d[0][r], vec_fma(-5, d[2][r], d[4][r])));
+        winograd_put(to + plane, even + odd);
+        winograd_put(to + 2 * plane, even - odd);
+        winograd_put(to + 3 * plane, vec_fma(2, inner, outer));
+        winograd_put(to + 4 * plane, vec_fma(-2, inner, outer));
+        winograd_put(to + 5 * plane, vec_fma(4, d[1][r], vec_fma(-5, d[3][r], d[5][r])));
+    }
+}
+
+/* The inputs of `tiles` tiles from pixel x on. Tile by tile with all channels, although a tile
+ * could take two columns from the one before: the rows come from a cache that is far, and are
+ * fetched ahead in the order in which they lie. */
 static void winograd_transform(const struct psr_conv *c, uint32_t x, uint32_t tiles,
                                winograd_element *inputs)
 {
     const size_t px = c->in_px, plane = (size_t)WINOGRAD_BLOCK * c->c_in;
 
-    for (uint32_t i = 0; i < c->c_in; i += LANES) {
-        const float *row[4];
-        vec d0[4], d1[4];
-        for (int r = 0; r < 4; r++)
-            row[r] = (const float *)c->in[r] + x * px + i;
-        winograd_column(row, 0, d0);
-        winograd_column(row, px, d1);
-        for (uint32_t t = 0; t < tiles; t++) {
-            vec d2[4], d3[4], d4[4], d5[4];
-            const size_t at = 4 * t * px;
-            winograd_column(row, at + 2 * px, d2);
-            winograd_column(row, at + 3 * px, d3);
-            winograd_column(row, at + 4 * px, d4);
-            winograd_column(row, at + 5 * px, d5);
-#pragma GCC unroll 4
-            for (int r = 0; r < 4; r++) {
-                const vec even = vec_fma(-4, d2[r], d4[r]), odd = vec_fma(-4, d1[r], d3[r]);
-                const vec outer = d4[r] - d2[r], inner = d3[r] - d1[r];
-                winograd_element *to = inputs + (size_t)r * 6 * plane + (size_t)t * c->c_in + i;
-                winograd_put(to, vec_fma(4, d0[r], vec_fma(-5, d2[r], d4[r])));
-                winograd_put(to + plane, even + odd);
-                winograd_put(to + 2 * plane, even - odd);
-                winograd_put(to + 3 * plane, vec_fma(2, inner, outer));
-                winograd_put(to + 4 * plane, vec_fma(-2, inner, outer));
-                winograd_put(to + 5 * plane, vec_fma(4, d1[r], vec_fma(-5, d3[r], d5[r])));
-                d0[r] = d4[r];
-                d1[r] = d5[r];
-            }
+    for (uint32_t t = 0; t < tiles; t++) {
+        for (uint32_t i = 0; i < c->c_in; i += LANES) {
+            const float *row[4];
+            for (int r = 0; r < 4; r++)
+                row[r] = (const float *)c->in[r] + (x + 4 * (size_t)t) * px + i;
+            winograd_transform_tile(row, px, inputs + (size_t)t * c->c_in + i, plane);
         }
     }
 }

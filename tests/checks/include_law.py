@@ -29,6 +29,7 @@ SRC_RANK = {
     "model": 2,
     "yuv_format": 2,
     "yuv": 3,
+    "choice": 3,
     "strip": 4,
     "engine": 5,
     "calibrate": 5,
@@ -127,8 +128,8 @@ def check_inside_src(source, header):
 def instruction_set(path):
     """The instruction set that a file in src/kernels/ belongs to, or None if it is shared."""
     match = re.match(r"(avx2|avx_vnni|avx512|amx|neon|sve|sse\w*)", path.rsplit("/", 1)[1])
-    # AVX-VNNI is one instruction more on AVX2's registers.
-    return match.group(1).replace("avx_vnni", "avx2") if match else None
+    # AVX-VNNI is one instruction more on AVX2's registers, AMX works beside those of AVX-512.
+    return {"avx_vnni": "avx2", "amx": "avx512"}.get(match.group(1), match.group(1)) if match else None
 
 
 def check_foreign(source, name):

@@ -371,8 +371,9 @@ static void test_no_allocation(void)
           "%llu allocations became %llu", (unsigned long long)first.allocations,
           (unsigned long long)later.allocations);
     CHECK(later.memory_bytes == first.memory_bytes, "memory grew");
+    const pipersr_isa best = pipersr_cpu_describe(NULL, 0);
     CHECK(later.threads == 2 && later.scale == 2 && later.precision == PIPERSR_PRECISION_FP32 &&
-              later.isa == pipersr_cpu_describe(NULL, 0),
+              later.isa == (best == PIPERSR_ISA_AMX ? PIPERSR_ISA_AVX512 : best),
           "info is wrong");
     free(pixels);
     pipersr_upscaler_free(upscaler);
@@ -387,6 +388,7 @@ static void test_memory_limit(void)
     void *expected = upscale(plain, pixels, W, height, PIPERSR_RGB8);
     pipersr_options options = pipersr_options_default();
     options.threads = 2;
+    options.precision = precision;
     options.memory_limit_bytes = 12 << 20;
     CHECK(pipersr_upscaler_create(model, &options, &limited, NULL) == PIPERSR_OK, "create");
     void *result = upscale(limited, pixels, W, height, PIPERSR_RGB8);
@@ -513,6 +515,7 @@ static void test_bad_arguments(void)
     pipersr_isa isa;
     pipersr_precision parsed;
     CHECK(pipersr_isa_parse("avx512", &isa) == PIPERSR_OK && isa == PIPERSR_ISA_AVX512, "parse");
+    CHECK(pipersr_isa_parse("amx", &isa) == PIPERSR_OK && isa == PIPERSR_ISA_AMX, "parse amx");
     CHECK(pipersr_isa_parse("mmx", &isa) == PIPERSR_ERROR_ARGUMENT, "parse mmx");
     CHECK(pipersr_precision_parse("fp32", &parsed) == PIPERSR_OK, "parse fp32");
     CHECK(!pipersr_isa_name((pipersr_isa)99) && !pipersr_precision_name((pipersr_precision)99),
@@ -524,6 +527,57 @@ static void test_bad_arguments(void)
           "peak %g", gflops);
     pipersr_upscaler_free(upscaler);
     pipersr_upscaler_free(NULL);
+}
+
+/* What AUTO stands for: never int8 for photos, within the model's own figures, as PIPERSR_CPU says.
+ */
+static void test_automatic_precision(void)
+{
+    pipersr_precision photo, video, none;
+    char reason[256], little[8];
+    CHECK(pipersr_precision_choose(model, PIPERSR_USE_PHOTO, PIPERSR_ISA_AUTO, &photo, reason,
+                                   sizeof reason) == PIPERSR_OK &&
+              photo != PIPERSR_PRECISION_INT8 && photo != PIPERSR_PRECISION_AUTO && reason[0],
+          "photos: %d, %s", photo, reason);
+    CHECK(pipersr_precision_choose(model, PIPERSR_USE_VIDEO, PIPERSR_ISA_AUTO, &video, little,
+                                   sizeof little) == PIPERSR_OK &&
+              video != PIPERSR_PRECISION_AUTO && memchr(little, 0, sizeof little),
+          "videos: %d", video);
+    CHECK(pipersr_precision_choose(model, PIPERSR_USE_VIDEO, PIPERSR_ISA_C, &none, reason,
+                                   sizeof reason) == PIPERSR_OK &&
+              none == PIPERSR_PRECISION_FP32,
+          "plain C gains nothing from narrow numbers: %s", reason);
+    CHECK(pipersr_precision_choose(NULL, PIPERSR_USE_PHOTO, PIPERSR_ISA_AUTO, &none, NULL, 0) ==
+              PIPERSR_ERROR_ARGUMENT,
+          "no model");
+
+    pipersr_options options = pipersr_options_default();
+    pipersr_upscaler *upscaler = NULL;
+    pipersr_upscaler_info info;
+    pipersr_error error = {""};
+    options.use = PIPERSR_USE_VIDEO;
+    CHECK(pipersr_upscaler_create(model, &options, &upscaler, &error) == PIPERSR_OK, "%s",
+          error.message);
+    pipersr_upscaler_get_info(upscaler, &info);
+    CHECK(info.precision == video, "precision %d is in use, %d was announced", info.precision,
+          video);
+    pipersr_upscaler_free(upscaler);
+
+    setenv("PIPERSR_CPU", "c", 1);
+    CHECK(pipersr_upscaler_create(model, &options, &upscaler, &error) == PIPERSR_OK, "%s",
+          error.message);
+    pipersr_upscaler_get_info(upscaler, &info);
+    CHECK(info.isa == PIPERSR_ISA_C && info.precision == PIPERSR_PRECISION_FP32,
+          "PIPERSR_CPU=c gives instruction set %d", info.isa);
+    pipersr_upscaler_free(upscaler);
+    setenv("PIPERSR_CPU", "8086", 1);
+    CHECK(pipersr_upscaler_create(model, &options, &upscaler, &error) == PIPERSR_ERROR_ARGUMENT &&
+              strstr(error.message, "8086"),
+          "PIPERSR_CPU=8086: %s", error.message);
+    unsetenv("PIPERSR_CPU");
+    options.use = (pipersr_use)7;
+    CHECK(pipersr_upscaler_create(model, &options, &upscaler, &error) == PIPERSR_ERROR_ARGUMENT,
+          "use 7");
 }
 
 enum { ALONE_WIDTH = 40, ALONE_HEIGHT = 15 };
@@ -584,6 +638,7 @@ int main(void)
     test_memory_limit();
     test_cancel();
     test_bad_arguments();
+    test_automatic_precision();
     test_threads_of_the_caller();
     pipersr_model_free(model);
     return check_result();

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * Every kernel against the C reference: random sizes, every tile remainder, extreme numbers, in
- * place and not, and nothing written beside the output.
+ * place and not, and nothing written beside the output. Instructions that the CPU lacks are
+ * emulated where that is possible (amx_emulator.h).
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(TEST_EMULATOR)
+#include "amx_emulator.h"
+#endif
 #include "check.h"
 #include "src/cpu.h"
 #include "src/kernels/kernels.h"
@@ -31,7 +35,7 @@ static void fill(float *values, size_t n, enum fill kind, unsigned *seed)
 /* Does it compute tiles from their transforms? Then bf16 rounds those, not the inputs. */
 static bool is_winograd(const struct psr_kernels *kernels)
 {
-    return kernels->tile_px > 1;
+    return kernels->tile_px > 1; /* int8's are exact, and count as plain sums */
 }
 
 /* The C reference of the same precision. */
@@ -140,7 +144,8 @@ static float *run_set(const struct psr_kernels *kernels, const struct job *job, 
     for (uint32_t y = 0; y < job->n_rows; y += kernels->tile_rows) {
         const size_t at = y * c.row_elements;
         memcpy(c.in, rows + y, (kernels->tile_rows + 2) * sizeof *rows);
-        c.out = out + PAD + at;
+        c.out = (unsigned char *)(out + PAD) +
+                at * (c.narrow_out ? kernels->narrow_bytes : sizeof *out);
         c.residual = in_place ? c.out : job->residuals ? job->residual[0] + at : NULL;
         c.residual2 = job->residuals > 1 ? job->residual[1] + at : NULL;
         kernels->conv(&c);
@@ -191,7 +196,8 @@ static void run(const struct psr_kernels *kernels, uint32_t c_in, uint32_t c_out
     };
     in_place = in_place && !narrow_out;
     job.conv.n_rows = job.n_rows;
-    job.conv.row_elements = (size_t)n_px * padded + (kernels->tile_rows == 2 ? GAP : 0);
+    job.conv.row_elements =
+        (size_t)n_px * padded + (kernels->tile_rows == 2 && !narrow_out ? GAP : 0);
     job.out_elements = job.n_rows * job.conv.row_elements;
     /* A last tile may look at four pixels more. */
     job.row = (n_px + 6) * job.conv.in_px;
@@ -283,12 +289,27 @@ static void run_silu(const struct psr_kernels *kernels)
     free(packed);
 }
 
-static void run_entry(const struct psr_kernels *entry)
+/* The loop that measures the peak: it runs, and counts each of its rounds. */
+static void run_probe(const struct psr_kernels *entry)
 {
-    const uint32_t features = psr_cpu_features();
+    uint64_t two = 0, six = 0;
+    const float result = entry->probe(2, &two) + entry->probe(6, &six);
+    CHECK(isfinite(result) && two > 0 && six == 3 * two, "%s: the probe's %g after %g operations",
+          pipersr_isa_name(entry->isa), (double)result, (double)(two + six));
+}
+
+/* `emulated`: the PSR_CPU_* that are emulated. */
+static void run_entry(const struct psr_kernels *entry, uint32_t emulated)
+{
+    const uint32_t features = psr_cpu_features() | emulated;
+    const bool is_emulated = entry->cpu_features & emulated;
+    /* Emulated instructions take microseconds, and those on vectors are many. */
+    const bool is_slow = entry->cpu_features & emulated & PSR_CPU_AVX_VNNI;
+    const bool quick = check_quick() || is_slow;
     /* One width more than the largest tile still takes two of them. */
-    const uint32_t widths = check_quick() ? 17 : 43;
-    const int random_jobs = check_quick() ? 50 : 200;
+    const uint32_t widths = quick ? 17 : is_emulated ? 34 : 43, channels = is_slow ? 16 : 64;
+    const int random_jobs = is_slow ? 20 : quick ? 50 : is_emulated ? 100 : 200;
+    const uint32_t most_px = is_slow ? 20 : MAX_PX, most_channels = is_slow ? 3 : 8;
     unsigned seed = 20260322;
 
     if ((entry->cpu_features & features) != entry->cpu_features) {
@@ -297,38 +318,40 @@ static void run_entry(const struct psr_kernels *entry)
                pipersr_precision_name(entry->precision));
         return;
     }
+    if (is_emulated)
+        printf("%s %s: an entry is emulated\n", pipersr_isa_name(entry->isa),
+               pipersr_precision_name(entry->precision));
+    if (entry->probe)
+        run_probe(entry);
     if (!entry->narrow && !entry->head)
         run_silu(entry);
     /* Every remainder of every tile width, for the layer shapes of the default model. */
     for (uint32_t n = 1; n <= widths; n++) {
-        run(entry, 64, 64, n, PSR_SILU, 0, false, RANDOM, &seed);
-        run(entry, 64, 64, n, PSR_LINEAR, 1, true, RANDOM, &seed);
+        run(entry, channels, channels, n, PSR_SILU, 0, false, RANDOM, &seed);
+        run(entry, channels, channels, n, PSR_LINEAR, 1, true, RANDOM, &seed);
         if (!entry->head)
             run(entry, 3, 64, n, PSR_LINEAR, 0, false, RANDOM, &seed);
-        run(entry, 64, 12, n, PSR_LINEAR, 0, false, RANDOM, &seed);
+        run(entry, channels, 12, n, PSR_LINEAR, 0, false, RANDOM, &seed);
     }
     for (int i = 0; i < random_jobs; i++) {
         const bool wide = entry->head || check_random(&seed) % 4;
-        const uint32_t c_in = wide ? 16 * (1 + check_random(&seed) % 8) : 3;
-        const uint32_t c_out = check_random(&seed) % 4 ? 16 * (1 + check_random(&seed) % 8)
-                                                       : 3 * (1 + check_random(&seed) % 16);
-        run(entry, c_in, c_out, 1 + check_random(&seed) % MAX_PX,
+        const uint32_t c_in = wide ? 16 * (1 + check_random(&seed) % most_channels) : 3;
+        const uint32_t c_out = check_random(&seed) % 4
+                                   ? 16 * (1 + check_random(&seed) % most_channels)
+                                   : 3 * (1 + check_random(&seed) % 16);
+        run(entry, c_in, c_out, 1 + check_random(&seed) % most_px,
             check_random(&seed) % 2 ? PSR_SILU : PSR_LINEAR, (int)(check_random(&seed) % 3),
             check_random(&seed) % 2, (enum fill)(check_random(&seed) % N_FILLS), &seed);
     }
 }
 
-#if defined(TEST_AVX_VNNI_EVEX)
-/* The AVX-VNNI file built with the AVX-512 form of its instruction (tests/meson.build). */
-extern const struct psr_kernels psr_kernels_avx_vnni_evex;
-#endif
-
 int main(void)
 {
-    for (const struct psr_kernels *const *entry = psr_kernels_all(); *entry; entry++)
-        run_entry(*entry);
-#if defined(TEST_AVX_VNNI_EVEX)
-    run_entry(&psr_kernels_avx_vnni_evex);
+    uint32_t emulated = 0;
+#if defined(TEST_EMULATOR)
+    emulated = amx_emulator_install();
 #endif
+    for (const struct psr_kernels *const *entry = psr_kernels_all(); *entry; entry++)
+        run_entry(*entry, emulated);
     return check_result();
 }
