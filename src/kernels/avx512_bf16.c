@@ -55,16 +55,16 @@ static float probe(uint64_t rounds, uint64_t *operations)
     __m512 sum[CHAINS];
     const __m512bh half = (__m512bh)_mm512_set1_epi16(0x3f00);
 
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         sum[i] = _mm512_set1_ps((float)i);
     for (uint64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 24
+        PSR_UNROLL(24)
         for (int i = 0; i < CHAINS; i++)
             sum[i] = _mm512_dpbf16_ps(sum[i], half, half);
     }
     __m512 total = _mm512_setzero_ps();
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         total = _mm512_add_ps(total, sum[i]);
     *operations = rounds * CHAINS * LANES * 4;
