@@ -26,6 +26,9 @@ struct media_early_packets {
     size_t count, capacity, total_bytes;
 };
 
+/* Most frames in flight in the network. */
+enum { MEDIA_MAX_AT_ONCE = 64 };
+
 struct media_pipeline {
     const struct media_job *job;
     const struct media_video_options *options;
@@ -46,6 +49,7 @@ struct media_pipeline {
     struct media_frame_pool frames[MEDIA_MAX_PASSES + 1]; /* before and after each pass */
     struct media_frame_pool encodable;                    /* unless `frames` are */
     struct media_queue *to_network, *to_encoder;          /* of AVFrame */
+    size_t at_once; /* frames that the network takes together, if they are there */
 
     atomic_bool stop;      /* a stage has failed: the others need not wait for a slow pipe */
     pthread_mutex_t mutex; /* of everything below */

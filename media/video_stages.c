@@ -2,6 +2,7 @@
 #include "media/video_pipeline.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "media/video_compat.h"
 
@@ -192,37 +193,75 @@ static pipersr_frame view_of(const AVFrame *frame, pipersr_format format)
 }
 
 static pipersr_status upscale_rgb(pipersr_upscaler *upscaler, enum AVPixelFormat network_format,
-                                  const AVFrame *from, AVFrame *to)
+                                  AVFrame *const *from, AVFrame *const *to, size_t n)
 {
     pipersr_format format = media_colour_engine_format(network_format);
-    pipersr_frame in = view_of(from, format), out = view_of(to, format);
-    pipersr_status status = pipersr_bleed_transparent(&in);
-    return status == PIPERSR_OK ? pipersr_upscale(upscaler, &in, &out) : status;
+    pipersr_frame in[MEDIA_MAX_AT_ONCE], out[MEDIA_MAX_AT_ONCE];
+    pipersr_status status = PIPERSR_OK;
+    for (size_t i = 0; status == PIPERSR_OK && i < n; i++) {
+        in[i] = view_of(from[i], format);
+        out[i] = view_of(to[i], format);
+        status = pipersr_bleed_transparent(&in[i]);
+    }
+    return status == PIPERSR_OK ? pipersr_upscale_frames(upscaler, in, out, (uint32_t)n) : status;
 }
 
 static pipersr_status upscale_planes(pipersr_upscaler *upscaler, const pipersr_yuv_format *format,
-                                     const AVFrame *from, AVFrame *to)
+                                     AVFrame *const *from, AVFrame *const *to, size_t n)
 {
-    pipersr_yuv_frame in = media_planar_view(from), out = media_planar_view(to);
-    return pipersr_upscale_yuv(upscaler, format, &in, &out);
+    pipersr_yuv_frame in[MEDIA_MAX_AT_ONCE], out[MEDIA_MAX_AT_ONCE];
+    for (size_t i = 0; i < n; i++) {
+        in[i] = media_planar_view(from[i]);
+        out[i] = media_planar_view(to[i]);
+    }
+    return pipersr_upscale_yuv_frames(upscaler, format, in, out, (uint32_t)n);
 }
 
-/* One pass: *frame is replaced by the larger one. */
-static enum media_status upscale(struct media_pipeline *pipeline, unsigned pass, AVFrame **frame,
-                                 struct media_error *error)
+/* Frames on their way through the network together. */
+struct batch {
+    AVFrame *frames[MEDIA_MAX_AT_ONCE];
+    size_t n;
+};
+
+static void free_batch(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        av_frame_free(&batch->frames[i]);
+    }
+    batch->n = 0;
+}
+
+static bool get_larger_frames(struct media_frame_pool *pool, const struct batch *from,
+                              struct batch *to)
+{
+    for (to->n = 0; to->n < from->n; to->n++) {
+        AVFrame *frame = media_frame_pool_get(pool);
+        if (frame == NULL || av_frame_copy_props(frame, from->frames[to->n]) < 0) {
+            av_frame_free(&frame);
+            return false;
+        }
+        to->frames[to->n] = frame;
+    }
+    return true;
+}
+
+/* One pass: the frames are replaced by larger ones. After a failure they are the caller's still. */
+static enum media_status upscale(struct media_pipeline *pipeline, unsigned pass,
+                                 struct batch *batch, struct media_error *error)
 {
     const struct media_video_plan *plan = &pipeline->plan;
     pipersr_upscaler *upscaler = pipeline->job->pass[pass];
-    AVFrame *larger = media_frame_pool_get(&pipeline->frames[pass + 1]);
-    if (larger == NULL || av_frame_copy_props(larger, *frame) < 0) {
-        av_frame_free(&larger);
+    struct batch larger;
+    if (!get_larger_frames(&pipeline->frames[pass + 1], batch, &larger)) {
+        free_batch(&larger);
         return fail_memory(error);
     }
-    pipersr_status status = plan->planar
-                                ? upscale_planes(upscaler, &plan->planes, *frame, larger)
-                                : upscale_rgb(upscaler, plan->network_format, *frame, larger);
-    av_frame_free(frame);
-    *frame = larger;
+    pipersr_status status =
+        plan->planar
+            ? upscale_planes(upscaler, &plan->planes, batch->frames, larger.frames, batch->n)
+            : upscale_rgb(upscaler, plan->network_format, batch->frames, larger.frames, batch->n);
+    free_batch(batch);
+    *batch = larger;
     return status == PIPERSR_OK ? MEDIA_OK : media_fail_engine(error, status, upscaler);
 }
 
@@ -240,27 +279,57 @@ static void report_progress(const struct media_pipeline *pipeline, uint64_t done
     job->on_progress(job->opaque, &progress);
 }
 
+/* Waits for a frame and takes others that are there; none at the end of the video. */
+static enum media_status get_batch(struct media_pipeline *pipeline, struct batch *batch)
+{
+    void *items[MEDIA_MAX_AT_ONCE];
+    enum media_status status = media_queue_get(pipeline->to_network, &items[0]);
+    batch->n = status == MEDIA_OK && items[0] != NULL;
+    if (batch->n == 1) {
+        batch->n += media_queue_get_more(pipeline->to_network, items + 1, pipeline->at_once - 1);
+    }
+    for (size_t i = 0; i < batch->n; i++) {
+        batch->frames[i] = items[i];
+    }
+    return status;
+}
+
+/* Hands the frames over; those that the queue does not take stay in the batch. */
+static enum media_status put_batch(struct media_pipeline *pipeline, struct batch *batch)
+{
+    enum media_status status = MEDIA_OK;
+    size_t n_put = 0;
+    while (n_put < batch->n && status == MEDIA_OK) {
+        status = media_queue_put(pipeline->to_encoder, batch->frames[n_put]);
+        n_put += status == MEDIA_OK;
+    }
+    batch->n -= n_put;
+    memmove(batch->frames, batch->frames + n_put, batch->n * sizeof *batch->frames);
+    return status;
+}
+
 enum media_status media_stage_network(struct media_pipeline *pipeline, struct media_error *error)
 {
-    for (uint64_t done = 1;; done++) {
-        void *item;
-        enum media_status status = media_queue_get(pipeline->to_network, &item);
-        AVFrame *frame = item;
+    uint64_t done = 0;
+    for (;;) {
+        struct batch batch;
+        enum media_status status = get_batch(pipeline, &batch);
         if (status != MEDIA_OK) {
             return status;
         }
-        if (frame == NULL) {
+        if (batch.n == 0) {
             media_queue_finish(pipeline->to_encoder);
             return MEDIA_OK;
         }
+        done += batch.n;
         for (unsigned pass = 0; status == MEDIA_OK && pass < pipeline->job->passes; pass++) {
-            status = upscale(pipeline, pass, &frame, error);
+            status = upscale(pipeline, pass, &batch, error);
         }
         if (status == MEDIA_OK) {
-            status = media_queue_put(pipeline->to_encoder, frame);
+            status = put_batch(pipeline, &batch);
         }
         if (status != MEDIA_OK) {
-            av_frame_free(&frame);
+            free_batch(&batch);
             return status;
         }
         report_progress(pipeline, done);
