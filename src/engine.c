@@ -215,11 +215,7 @@ pipersr_status psr_engine_rows_begin(struct psr_engine *engine, const struct psr
 static int64_t rows_ready(const struct psr_engine *engine, uint32_t rows_in)
 {
     const struct psr_network *network = &engine->network;
-    const uint32_t height = engine->picture.height;
-    const uint32_t steps_in = rows_in / network->step_rows * network->step_rows;
-    const uint32_t ready = rows_in >= height              ? height
-                           : steps_in > network->lag_rows ? steps_in - network->lag_rows
-                                                          : 0;
+    const uint32_t ready = psr_strip_rows_ready(network, engine->picture.height, rows_in);
     return (int64_t)ready * network->scale;
 }
 

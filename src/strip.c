@@ -33,8 +33,6 @@ pipersr_status psr_network_init(struct psr_network *network, const pipersr_model
     for (uint32_t i = 0; i < model->n_layers; i++) {
         const struct psr_layer *layer = &model->layers[i];
         const struct psr_kernels *set = layer_kernels(network, i);
-        network->step_rows =
-            set->tile_rows > network->step_rows ? set->tile_rows : network->step_rows;
         const size_t scratch = set->scratch_bytes ? set->scratch_bytes(layer->c_in) : 0;
         if (scratch > network->scratch_bytes)
             network->scratch_bytes = scratch;
@@ -54,7 +52,6 @@ pipersr_status psr_network_init(struct psr_network *network, const pipersr_model
         if (is_coded(network, i))
             network->coding[i] = weights.coding;
     }
-    network->lag_rows = network->step_rows * network->n_layers;
     return PIPERSR_OK;
 }
 
@@ -85,9 +82,24 @@ static void carve_ring(struct psr_ring *ring, void *memory, size_t *used, uint32
     ring->rows = carve(memory, used, depth * ring->row_bytes);
 }
 
+static int64_t at_least(int64_t value, int64_t least)
+{
+    return value < least ? least : value;
+}
+
+static int64_t at_most(int64_t value, int64_t most)
+{
+    return value > most ? most : value;
+}
+
 /* Zero pixels beside the picture that a convolution may read: it begins a tile at the picture's
  * left edge, but may end one up to a tile beyond the right edge. */
 enum { LEFT_ZEROS = 1, RIGHT_ZEROS = PSR_STRIP_ALIGNMENT_PX };
+
+/* Input rows that are taken before the layers run. Each layer then makes as many rows, and finds
+ * most of what it reads where the layer before has just left it, in a near cache; more rows would
+ * not fit there. */
+enum { PASS_ROWS = 4 };
 
 static uint32_t round_up(uint32_t value, uint32_t unit)
 {
@@ -110,15 +122,39 @@ static void plan_reach(struct psr_strip *strip, const struct psr_network *networ
     strip->input_reach_rows = rows;
 }
 
-/* How deep each ring must be, in steps of one row, or of two where a kernel makes two at once. When
- * the newest input step is t, layer l makes step t - 1 - l and reads it and a row on each side. So
- *   - the head's rows (layer 0) are needed until the last block's second convolution, layer n - 2,
- *     adds them as the long skip: n - 1 steps;
- *   - the trunk is updated in place, block after block. Its rows appear with layer 2 and are last
- *     read by the tail, layer n - 1, one row above its own: n - 2 steps and a row;
- *   - the rows between a block's convolutions are read by the next layer only: two steps and a row;
- *     so are the input and the head in its narrow form.
- * Depths are whole steps, so that a step's rows lie together. */
+/* Rows of the picture that layer `layer` has made when `time` input rows were taken, counted on
+ * beyond both ends of the picture: one row less than the layer before it, as it looks a row ahead,
+ * and whole tiles. */
+static int64_t rows_made(const struct psr_network *network, uint32_t layer, int64_t time)
+{
+    for (uint32_t i = 0; i <= layer; i++) {
+        const int64_t tile_rows = layer_kernels(network, i)->tile_rows;
+        time--;
+        time -= ((time % tile_rows) + tile_rows) % tile_rows;
+    }
+    return time;
+}
+
+/* How far a layer is behind the input, at most. */
+static uint32_t lag_of(const struct psr_network *network, uint32_t layer)
+{
+    uint32_t most = 0;
+    for (int64_t time = 0; time < PSR_BAND_ALIGNMENT_ROWS; time++) {
+        const uint32_t lag = (uint32_t)(time - rows_made(network, layer, time));
+        most = lag > most ? lag : most;
+    }
+    return most;
+}
+
+/* How deep a ring must be whose rows appear with layer `writer` and are last read by layer
+ * `reader`, which looks a row up, when up to PASS_ROWS input rows are taken before the layers run
+ * one after the other. Even, so that the two rows of a tile lie together. */
+static uint32_t ring_depth(const struct psr_network *network, uint32_t writer, uint32_t reader)
+{
+    const uint32_t first_lag = writer ? lag_of(network, writer) - 1 : 0;
+    return round_up(PASS_ROWS + lag_of(network, reader) - first_lag + 2, PSR_BAND_ALIGNMENT_ROWS);
+}
+
 static size_t lay_out(struct psr_strip *strip, const struct psr_network *network,
                       const struct psr_picture *picture, uint32_t width, void *memory)
 {
@@ -127,30 +163,36 @@ static size_t lay_out(struct psr_strip *strip, const struct psr_network *network
     const uint32_t n = network->n_layers;
     const uint32_t px = width + 2 * strip->input_reach_px + LEFT_ZEROS + RIGHT_ZEROS;
     const size_t row = (size_t)px * network->channels, narrow = network->kernels->narrow_bytes;
-    const uint32_t step = network->step_rows, few = round_up(2 * step + 1, step);
     size_t used = 0;
 
     strip->row_px = px;
-    carve_ring(&strip->input, memory, &used, few, (size_t)px * PSR_RGB_FLOATS, sizeof(float));
-    carve_ring(&strip->head, memory, &used, step * (n - 1), row, sizeof(float));
-    carve_ring(&strip->trunk, memory, &used, step * (n - 1), row, sizeof(float));
+    /* The head's rows are added once more by the last block's second convolution, layer n - 2. The
+     * trunk is updated in place, block after block: its rows appear with layer 2 and are last read
+     * by the tail. What lies between two layers is read by the second only. */
+    carve_ring(&strip->input, memory, &used, ring_depth(network, 0, 0), (size_t)px * PSR_RGB_FLOATS,
+               sizeof(float));
+    const uint32_t head = ring_depth(network, 0, n - 2), trunk = ring_depth(network, 2, n - 1);
+    carve_ring(&strip->head, memory, &used, head, row, sizeof(float));
+    carve_ring(&strip->trunk, memory, &used, trunk, row, sizeof(float));
     if (network->kernels->narrow) {
-        carve_ring(&strip->head_narrow, memory, &used, few, row, narrow);
-        carve_ring(&strip->trunk_narrow, memory, &used, step * (n - 1), row, narrow);
+        carve_ring(&strip->head_narrow, memory, &used, ring_depth(network, 0, 1), row, narrow);
+        carve_ring(&strip->trunk_narrow, memory, &used, trunk, row, narrow);
     } else {
         strip->head_narrow = strip->head;
         strip->trunk_narrow = strip->trunk;
     }
     for (uint32_t block = 0; block < (n - 2) / 2; block++)
-        carve_ring(&strip->middle[block], memory, &used, few, row, narrow);
+        carve_ring(&strip->middle[block], memory, &used,
+                   ring_depth(network, 2 * block + 1, 2 * block + 2), row, narrow);
     /* An alpha row waits until the colours of its pixels come out, with two rows of surround. */
-    carve_ring(&strip->alpha, memory, &used, alpha ? network->lag_rows + step + 3 : 0, px,
+    carve_ring(&strip->alpha, memory, &used, alpha ? ring_depth(network, 0, n - 1) + 4 : 0, px,
                sizeof(float));
     strip->zero_row = carve(memory, &used, row * sizeof(float));
     for (uint32_t layer = 0; layer < n; layer++)
         strip->zero_rows[layer] = is_coded(network, layer) ? carve(memory, &used, row) : NULL;
     const size_t tail_px = (size_t)width + 2 * (size_t)strip->reach_px[n - 1];
-    strip->tail_rows = carve(memory, &used, step * tail_px * network->c_tail * sizeof(float));
+    strip->tail_rows =
+        carve(memory, &used, PSR_BAND_ALIGNMENT_ROWS * tail_px * network->c_tail * sizeof(float));
     strip->scratch = carve(memory, &used, network->scratch_bytes);
     if (picture->planar) {
         strip->yuv_out_px = tail_px * network->scale;
@@ -200,16 +242,6 @@ int psr_strip_reserve(struct psr_strip *strip, struct psr_mem *mem, size_t bytes
 }
 
 /* ------------------------------------------------------------------------------ the schedule -- */
-
-static int64_t at_least(int64_t value, int64_t least)
-{
-    return value < least ? least : value;
-}
-
-static int64_t at_most(int64_t value, int64_t most)
-{
-    return value > most ? most : value;
-}
 
 /* Index of column x in a ring's row. */
 static size_t column(const struct psr_strip *strip, int64_t x)
@@ -272,7 +304,7 @@ void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
     strip->y0 = y0;
     strip->y1 = y1;
     const int64_t first_row = at_least((int64_t)y0 - strip->input_reach_rows, 0);
-    strip->time = first_row / network->step_rows * network->step_rows;
+    strip->time = strip->done = first_row;
     memset(strip->zero_row, 0, (size_t)strip->row_px * network->channels * sizeof(float));
     for (uint32_t layer = 0; layer < network->n_layers; layer++) {
         for (size_t x = 0; strip->zero_rows[layer] && x < strip->row_px; x++)
@@ -283,7 +315,8 @@ void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
 
 int64_t psr_strip_end(const struct psr_strip *strip, const struct psr_network *network)
 {
-    return round_up((uint32_t)strip->y1, network->step_rows) + network->lag_rows;
+    return strip->y1 + (int64_t)lag_of(network, network->n_layers - 1) +
+           strip->reach_rows[network->n_layers - 1];
 }
 
 static void take_input_row(struct psr_strip *strip, const struct psr_network *network, int64_t y,
@@ -389,6 +422,12 @@ static void pass_row_on(const struct psr_strip *strip, const struct psr_network 
         show_row(strip, network, index + 1, plan->target, y);
 }
 
+/* The tail's rows go out as soon as they are made: there is room for one tile's. */
+static size_t tail_row_at(int64_t y)
+{
+    return (size_t)(y % PSR_BAND_ALIGNMENT_ROWS);
+}
+
 /* n_rows rows from y on of layer `index`, as many as one call of its kernel makes. */
 static void make_layer_rows(struct psr_strip *strip, const struct psr_network *network,
                             uint32_t index, int64_t y, uint32_t n_rows)
@@ -422,7 +461,7 @@ static void make_layer_rows(struct psr_strip *strip, const struct psr_network *n
         conv.row_elements = (size_t)strip->row_px * channels;
     } else {
         conv.row_elements = (size_t)conv.n_px * network->c_tail;
-        conv.out = strip->tail_rows + (size_t)(y % network->step_rows) * conv.row_elements;
+        conv.out = strip->tail_rows + tail_row_at(y) * conv.row_elements;
     }
     if (plan.residual)
         conv.residual = ring_pixel(plan.residual, y, first, channels);
@@ -495,7 +534,7 @@ static void emit_yuv_rows(struct psr_strip *strip, const struct psr_network *net
     const uint32_t scale = network->scale, tail_px = network->c_tail;
     const struct columns known = columns_within(strip, strip->reach_px[network->n_layers - 1]);
     const size_t n_px = (size_t)(known.to - known.from);
-    const float *tail_row = strip->tail_rows + (size_t)(y % network->step_rows) * n_px * tail_px;
+    const float *tail_row = strip->tail_rows + tail_row_at(y) * n_px * tail_px;
     const struct psr_yuv_part part = {
         .x0 = strip->x0 * scale,
         .x1 = strip->x1 * scale,
@@ -522,8 +561,7 @@ static void emit_rows(struct psr_strip *strip, const struct psr_network *network
 {
     const uint32_t scale = network->scale;
     const size_t width = (size_t)(strip->x1 - strip->x0);
-    const float *tail_row =
-        strip->tail_rows + (size_t)(y % network->step_rows) * width * network->c_tail;
+    const float *tail_row = strip->tail_rows + tail_row_at(y) * width * network->c_tail;
 
     for (uint32_t i = 0; i < scale; i++) {
         float *to = strip->rgb_row;
@@ -543,31 +581,33 @@ static void emit_rows(struct psr_strip *strip, const struct psr_network *network
     }
 }
 
-/* The step of each layer that a new input step makes possible, and the output rows. */
-static void advance_layers(struct psr_strip *strip, const struct psr_network *network,
-                           int64_t newest_step, const struct psr_rows *out)
+static void emit(struct psr_strip *strip, const struct psr_network *network, int64_t y,
+                 const struct psr_rows *out)
+{
+    if (strip->picture->planar)
+        emit_yuv_rows(strip, network, y, out);
+    else
+        emit_rows(strip, network, y, out);
+}
+
+/* Every row of every layer that the input rows taken since the last pass make possible. */
+static void run_pass(struct psr_strip *strip, const struct psr_network *network,
+                     const struct psr_rows *out)
 {
     for (uint32_t layer = 0; layer < network->n_layers; layer++) {
         const struct rows needed = rows_within(strip, strip->reach_rows[layer]);
         const uint32_t tile_rows = layer_kernels(network, layer)->tile_rows;
-        const int64_t first = (newest_step - 1 - layer) * network->step_rows;
-        for (int64_t y = first; y < first + network->step_rows; y += tile_rows) {
-            /* Bands begin where tiles do, so only a tile's end may lie beyond what is needed. */
-            if (y >= needed.from && y < needed.to)
-                make_layer_rows(strip, network, layer, y,
-                                (uint32_t)(at_most(y + tile_rows, needed.to) - y));
+        const int64_t from = at_least(rows_made(network, layer, strip->done), needed.from);
+        /* Bands begin where tiles do, so only the last tile may end beyond what is needed. */
+        const int64_t to = at_most(rows_made(network, layer, strip->time), needed.to);
+        for (int64_t y = from; y < to; y += tile_rows) {
+            const uint32_t n_rows = (uint32_t)(at_most(y + tile_rows, needed.to) - y);
+            make_layer_rows(strip, network, layer, y, n_rows);
+            for (uint32_t i = 0; layer == network->n_layers - 1 && i < n_rows; i++)
+                emit(strip, network, y + i, out);
         }
     }
-    const int64_t first = (newest_step - network->n_layers) * network->step_rows;
-    const struct rows known = rows_within(strip, strip->reach_rows[network->n_layers - 1]);
-    for (int64_t y = first; y < first + network->step_rows; y++) {
-        if (y < known.from || y >= known.to)
-            continue;
-        if (strip->picture->planar)
-            emit_yuv_rows(strip, network, y, out);
-        else
-            emit_rows(strip, network, y, out);
-    }
+    strip->done = strip->time;
 }
 
 void psr_strip_advance(struct psr_strip *strip, const struct psr_network *network, int64_t time,
@@ -577,10 +617,18 @@ void psr_strip_advance(struct psr_strip *strip, const struct psr_network *networ
     while (strip->time < time) {
         if (atomic_load_explicit(cancel, memory_order_relaxed))
             return;
-        const int64_t newest = strip->time++;
-        if (newest < strip->picture->height)
-            take_input_row(strip, network, newest, in);
-        if (strip->time % network->step_rows == 0)
-            advance_layers(strip, network, newest / network->step_rows, out);
+        const int64_t pass_end = at_most(strip->done + PASS_ROWS, time);
+        for (; strip->time < pass_end; strip->time++) {
+            if (strip->time < strip->picture->height)
+                take_input_row(strip, network, strip->time, in);
+        }
+        run_pass(strip, network, out);
     }
+}
+
+uint32_t psr_strip_rows_ready(const struct psr_network *network, uint32_t height, uint32_t rows_in)
+{
+    if (rows_in >= height)
+        return height;
+    return (uint32_t)at_least(rows_made(network, network->n_layers - 1, rows_in), 0);
 }

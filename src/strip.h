@@ -37,9 +37,7 @@ struct psr_network {
     uint32_t channels;
     uint32_t c_tail; /* output channels of the tail, padded */
     uint32_t scale;
-    uint32_t step_rows;   /* rows that are made together: 1, or 2 where a kernel makes two */
-    uint32_t lag_rows;    /* an output step appears when this many rows below its first are taken */
-    size_t scratch_bytes; /* of the kernel that needs most */
+    size_t scratch_bytes;                /* of the kernel that needs most */
     const struct psr_observer *observer; /* NULL: none */
 };
 
@@ -84,6 +82,7 @@ struct psr_strip {
     const struct psr_picture *picture;
     int64_t x0, x1, y0, y1;
     int64_t time; /* input rows taken, counted from the picture's top; goes on past its end */
+    int64_t done; /* of these, how many the layers have worked on */
 };
 
 /* Bytes that a strip of `width` columns of such a picture needs. Returns -1 on overflow. */
@@ -106,6 +105,10 @@ void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
 
 /* Time at which everything is out: psr_strip_advance() to it ends the strip. */
 int64_t psr_strip_end(const struct psr_strip *strip, const struct psr_network *network);
+
+/* Output rows of the tail, before pixel shuffle, that are out when rows_in of a picture's rows are
+ * in and all strips were advanced that far. */
+uint32_t psr_strip_rows_ready(const struct psr_network *network, uint32_t height, uint32_t rows_in);
 
 /* Takes input rows up to `time` (those that the picture has) and writes every output row that
  * becomes ready. `in` must hold the input rows from the strip's time on, `out` the output rows that

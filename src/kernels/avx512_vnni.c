@@ -50,7 +50,7 @@ static inline __attribute__((always_inline)) void
 transform_column(const uint8_t *const row[4], size_t at, __mmask32 channels, __m512i to[4])
 {
     __m512i d[4];
-#pragma GCC unroll 4
+    PSR_UNROLL(4)
     for (int r = 0; r < 4; r++)
         d[r] = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(channels, row[r] + at));
     to[0] = _mm512_sub_epi16(d[0], d[2]);
@@ -79,7 +79,7 @@ static void transform(const struct psr_conv *c, uint32_t x, uint32_t tiles, int1
             transform_column(row, at + 3 * px, channels, d3);
             transform_column(row, at + 4 * px, channels, d4);
             transform_column(row, at + 5 * px, channels, d5);
-#pragma GCC unroll 4
+            PSR_UNROLL(4)
             for (int r = 0; r < 4; r++) {
                 const __m512i even = _mm512_sub_epi16(d4[r], _mm512_slli_epi16(d2[r], 2));
                 const __m512i odd = _mm512_sub_epi16(d3[r], _mm512_slli_epi16(d1[r], 2));
@@ -96,7 +96,7 @@ static void transform(const struct psr_conv *c, uint32_t x, uint32_t tiles, int1
                     _mm512_add_epi16(last, _mm512_sub_epi16(d5[r], d3[r])),
                 };
                 int16_t *to = inputs + (size_t)r * 6 * plane + (size_t)t * c->c_in + i;
-#pragma GCC unroll 6
+                PSR_UNROLL(6)
                 for (int p = 0; p < 6; p++, to += plane)
                     _mm512_mask_storeu_epi16(to, channels, v[p]);
                 d0[r] = d4[r];
@@ -115,30 +115,30 @@ static inline __attribute__((always_inline)) void tile(const int16_t *input, con
 {
     __m512i sum[TILE_PX][TILE_VECTORS];
 
-#pragma GCC unroll 14
+    PSR_UNROLL(14)
     for (int p = 0; p < n; p++) {
-#pragma GCC unroll 2
+        PSR_UNROLL(2)
         for (int k = 0; k < v; k++)
             sum[p][k] = _mm512_setzero_si512();
     }
     for (uint32_t i = 0; i < c_in; i += 2, weights += v * LANES * 2) {
         __m512i w[TILE_VECTORS];
-#pragma GCC unroll 2
+        PSR_UNROLL(2)
         for (int k = 0; k < v; k++)
             w[k] = _mm512_loadu_si512(weights + k * LANES * 2);
-#pragma GCC unroll 14
+        PSR_UNROLL(14)
         for (int p = 0; p < n; p++) {
             int32_t pair;
             memcpy(&pair, input + (size_t)p * c_in + i, sizeof pair);
             const __m512i a = _mm512_set1_epi32(pair);
-#pragma GCC unroll 2
+            PSR_UNROLL(2)
             for (int k = 0; k < v; k++)
                 sum[p][k] = add_products(sum[p][k], a, w[k]);
         }
     }
-#pragma GCC unroll 14
+    PSR_UNROLL(14)
     for (int p = 0; p < n; p++) {
-#pragma GCC unroll 2
+        PSR_UNROLL(2)
         for (int k = 0; k < v; k++)
             _mm512_storeu_si512(product + p * GROUP + k * LANES, sum[p][k]);
     }
@@ -210,7 +210,7 @@ static inline __attribute__((always_inline)) void sums_of(const int32_t *product
     const size_t plane = (size_t)BLOCK * GROUP;
     __m512i m[2][6];
 
-#pragma GCC unroll 6
+    PSR_UNROLL(6)
     for (int i = 0; i < 6; i++, products += plane) {
         const __m512i m0 = _mm512_loadu_si512(products);
         const __m512i m1 = _mm512_loadu_si512(products + 6 * plane);
@@ -219,7 +219,7 @@ static inline __attribute__((always_inline)) void sums_of(const int32_t *product
         m[0][i] = add_shifted(_mm512_add_epi32(m1, m2), m0, 1);
         m[1][i] = _mm512_sub_epi32(_mm512_sub_epi32(m1, m2), _mm512_slli_epi32(m3, 1));
     }
-#pragma GCC unroll 2
+    PSR_UNROLL(2)
     for (int r = 0; r < 2; r++) {
         const __m512i sum1 = _mm512_add_epi32(m[r][1], m[r][2]);
         const __m512i sum2 = _mm512_add_epi32(m[r][3], m[r][4]);
@@ -231,7 +231,7 @@ static inline __attribute__((always_inline)) void sums_of(const int32_t *product
         sum[r][1] = _mm512_slli_epi32(add_shifted(difference2, difference1, 1), 1);
         sum[r][2] = _mm512_slli_epi32(_mm512_add_epi32(sum1, sum2), 2);
         sum[r][3] = add_shifted(add_shifted(twenty_four, difference1, 2), difference2, 3);
-#pragma GCC unroll 4
+        PSR_UNROLL(4)
         for (int j = 0; j < 4; j++)
             sum[r][j] = divide_by_48(sum[r][j]);
     }
@@ -331,16 +331,16 @@ static float probe(uint64_t rounds, uint64_t *operations)
     __m512i sum[CHAINS];
     const __m512i ones = _mm512_set1_epi8(1);
 
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         sum[i] = _mm512_set1_epi32(i);
     for (uint64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 24
+        PSR_UNROLL(24)
         for (int i = 0; i < CHAINS; i++)
             sum[i] = add_byte_products(sum[i], ones, ones);
     }
     __m512i total = _mm512_setzero_si512();
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         total = _mm512_add_epi32(total, sum[i]);
     *operations = rounds * CHAINS * LANES * 8;
@@ -351,7 +351,7 @@ const struct psr_kernels psr_kernels_avx512_vnni = {
     .isa = PIPERSR_ISA_AVX512,
     .precision = PIPERSR_PRECISION_INT8,
     .cpu_features = PSR_CPU_AVX512 | PSR_CPU_AVX512_VNNI,
-    .speed = 440,
+    .speed = 380,
     .tile_px = 1,
     .tile_rows = 2,
     .narrow_bytes = sizeof(uint8_t),

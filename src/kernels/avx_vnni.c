@@ -39,7 +39,7 @@ tile(const struct psr_conv *c, const unsigned char *group, uint32_t x, uint32_t 
     const unsigned char *weight = (const unsigned char *)(bias + GROUP);
     __m256i sum[TILE_PX][TILE_VECTORS];
 
-#pragma GCC unroll 6
+    PSR_UNROLL(6)
     for (int p = 0; p < n; p++) {
         sum[p][0] = load(start);
         sum[p][1] = load(start + LANES);
@@ -50,7 +50,7 @@ tile(const struct psr_conv *c, const unsigned char *group, uint32_t x, uint32_t 
             const uint8_t *in = (const uint8_t *)c->in[dy] + (x + (size_t)dx) * c->in_px;
             for (uint32_t i = 0; i < c->c_in; i += 4, in += 4, weight += 4 * GROUP) {
                 const __m256i w0 = load(weight), w1 = load(weight + 4 * LANES);
-#pragma GCC unroll 6
+                PSR_UNROLL(6)
                 for (int p = 0; p < n; p++) {
                     int32_t four;
                     memcpy(&four, in + (size_t)p * c->in_px, sizeof four);
@@ -62,7 +62,7 @@ tile(const struct psr_conv *c, const unsigned char *group, uint32_t x, uint32_t 
         }
     }
 
-#pragma GCC unroll 6
+    PSR_UNROLL(6)
     for (int p = 0; p < n; p++)
         psr_avx2_finish_int8(c, sum[p], scale, bias, (x + (size_t)p) * c->out_px + first, first);
 }
@@ -118,16 +118,16 @@ static float probe(uint64_t rounds, uint64_t *operations)
     __m256i sum[CHAINS];
     const __m256i ones = _mm256_set1_epi8(1);
 
-#pragma GCC unroll 12
+    PSR_UNROLL(12)
     for (int i = 0; i < CHAINS; i++)
         sum[i] = _mm256_set1_epi32(i);
     for (uint64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 12
+        PSR_UNROLL(12)
         for (int i = 0; i < CHAINS; i++)
             sum[i] = add_products(sum[i], ones, ones);
     }
     __m256i total = _mm256_setzero_si256();
-#pragma GCC unroll 12
+    PSR_UNROLL(12)
     for (int i = 0; i < CHAINS; i++)
         total = _mm256_add_epi32(total, sum[i]);
     int32_t lanes[LANES], result = 0;

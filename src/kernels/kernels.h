@@ -218,6 +218,20 @@ static inline float psr_float_of_bf16(uint16_t half)
     return value;
 }
 
+/* Before a loop of at most N rounds over registers: all of it is to be unrolled. clang obeys GCC's
+ * pragma too late to keep arrays of registers out of memory, which halves the speed; under the
+ * address sanitizer, where its own takes long, it has GCC's all the same. */
+#define PSR_PRAGMA(TEXT) _Pragma(#TEXT)
+#if defined(__clang__)
+#if __has_feature(address_sanitizer)
+#define PSR_UNROLL(N) PSR_PRAGMA(GCC unroll N)
+#else
+#define PSR_UNROLL(N) PSR_PRAGMA(clang loop unroll(full))
+#endif
+#else
+#define PSR_UNROLL(N) PSR_PRAGMA(GCC unroll N)
+#endif
+
 /* 2^f on [-0.5, 0.5] by a polynomial, relative error below 2e-7 with its rounding: a least-squares
  * fit on Chebyshev nodes, reweighted towards the largest relative error until it was level, c0 held
  * at 1. Lowest power first. */

@@ -75,10 +75,10 @@ winograd_transform_tile(const float *const row[4], size_t px, winograd_element *
 {
     vec d[6][4];
 
-#pragma GCC unroll 6
+    PSR_UNROLL(6)
     for (size_t j = 0; j < 6; j++)
         winograd_column(row, j * px, d[j]);
-#pragma GCC unroll 4
+    PSR_UNROLL(4)
     for (int r = 0; r < 4; r++, to += 6 * plane) {
         const vec even = vec_fma(-4, d[2][r], d[4][r]), odd = vec_fma(-4, d[1][r], d[3][r]);
         const vec outer = d[4][r] - d[2][r], inner = d[3][r] - d[1][r];
@@ -117,28 +117,28 @@ static inline __attribute__((always_inline)) void winograd_product(const winogra
 {
     vec sum[WINOGRAD_TILES][WINOGRAD_VECTORS];
 
-#pragma GCC unroll 14
+    PSR_UNROLL(14)
     for (int p = 0; p < n; p++) {
-#pragma GCC unroll 2
+        PSR_UNROLL(2)
         for (int k = 0; k < v; k++)
             sum[p][k] = vec_zero();
     }
     for (uint32_t i = 0; i < c_in; i += WINOGRAD_DEPTH, weights += v * LANES * WINOGRAD_DEPTH) {
         winograd_operand w[WINOGRAD_VECTORS];
-#pragma GCC unroll 2
+        PSR_UNROLL(2)
         for (int k = 0; k < v; k++)
             w[k] = winograd_weights(weights + k * LANES * WINOGRAD_DEPTH);
-#pragma GCC unroll 14
+        PSR_UNROLL(14)
         for (int p = 0; p < n; p++) {
             const winograd_operand a = winograd_input(input + (size_t)p * c_in + i);
-#pragma GCC unroll 2
+            PSR_UNROLL(2)
             for (int k = 0; k < v; k++)
                 sum[p][k] = winograd_multiply(sum[p][k], a, w[k]);
         }
     }
-#pragma GCC unroll 14
+    PSR_UNROLL(14)
     for (int p = 0; p < n; p++) {
-#pragma GCC unroll 2
+        PSR_UNROLL(2)
         for (int k = 0; k < v; k++)
             vec_store(product + p * WINOGRAD_CHANNELS + k * LANES, sum[p][k]);
     }
@@ -200,14 +200,14 @@ static inline __attribute__((always_inline)) void winograd_outputs(const float *
     const size_t plane = (size_t)WINOGRAD_BLOCK * WINOGRAD_CHANNELS;
     vec m[2][6];
 
-#pragma GCC unroll 6
+    PSR_UNROLL(6)
     for (int i = 0; i < 6; i++, products += plane) {
         const vec m0 = vec_load(products), m1 = vec_load(products + 6 * plane);
         const vec m2 = vec_load(products + 12 * plane), m3 = vec_load(products + 18 * plane);
         m[0][i] = m0 + (m1 + m2);
         m[1][i] = (m1 - m2) - m3;
     }
-#pragma GCC unroll 2
+    PSR_UNROLL(2)
     for (int r = 0; r < 2; r++) {
         const vec sum1 = m[r][1] + m[r][2], difference1 = m[r][1] - m[r][2];
         const vec sum2 = m[r][3] + m[r][4], difference2 = m[r][3] - m[r][4];

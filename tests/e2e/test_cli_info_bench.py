@@ -95,7 +95,8 @@ def test_bench_speed_json(run):
     operations = 2 * 451008 * 96 * 64
     assert result["gflops"] == pytest.approx(operations / result["ms_per_frame"] * 1e-6, rel=1e-3)
     assert result["peak_share"] == pytest.approx(result["gflops"] / result["peak_gflops"], rel=1e-3)
-    assert 0 < result["peak_share"] < 1.5
+    # Winograd saves up to two thirds of the operations that are counted.
+    assert 0 < result["peak_share"] < 3
 
 
 def test_bench_speed_takes_the_instruction_set(run):
