@@ -29,6 +29,8 @@ LEAST_PSNR_DB = {"fp32": 50, "bf16": 40, "int8": 30}
 # A setting whose warm-up is this much slower than the best so far is not timed.
 HOPELESS = 1.5
 OPEN_LIMIT_S = 300
+# fp32 of larger frames takes minutes, and says what the smaller ones do: with --full only.
+LARGEST_FP32_PX = 1280 * 720
 
 
 def parse_size(text):
@@ -49,7 +51,7 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="default: all CPUs")
     parser.add_argument("--turns", type=int, default=3, help="of each peer and pipersr (default %(default)s)")
     parser.add_argument("--frames", type=int, default=2, help="that count in a turn (default %(default)s)")
-    parser.add_argument("--full", action="store_true", help="every peer at every size, not the fastest alone")
+    parser.add_argument("--full", action="store_true", help="every peer and precision at every size")
     parser.add_argument("--profile", action="store_true", help="also write where each peer's time goes")
     parser.add_argument("--memory-limit", type=float, help="GiB for a peer (default: 80 %% of what is free)")
     parser.add_argument("--model", default=str(network_files.ROOT / "models" / "pipersr-x2.safetensors"))
@@ -219,11 +221,12 @@ class Comparison:
             fastest = report.fastest(self.rows)
             chosen = {(row["peer"], row["precision"]): row["setting"] for row in fastest}
         for size in self.options.sizes[1:]:
-            self.of_size(size, chosen)
+            too_long = size[0] * size[1] > LARGEST_FP32_PX and not self.options.full
+            self.of_size(size, {key: setting for key, setting in chosen.items() if not (too_long and key[1] == "fp32")})
         return self.rows
 
     def our_psnr_db(self):
-        """Our own precisions against our fp32, at the last size that ran."""
+        """Our own precisions against our fp32, at the smallest size."""
         frame, _ = self.files.frame(self.options.sizes[0])
         expected, result = self.ours.picture(frame, "fp32"), {}
         for precision in self.options.precisions:
