@@ -88,7 +88,7 @@ class Ours:
 
     def turn(self, size, precision):
         """Seconds of the median frame. `peak_kib` is then the process's largest memory."""
-        frames = ["--size", f"{size[0]}x{size[1]}", "--frames", str(self.options.frames), "--json"]
+        frames = ["--size", report.size_text(size), "--frames", str(self.options.frames), "--json"]
         command = [self.options.program, "bench", "speed", *frames, *self._engine(precision)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
         text = process.stdout.read()
@@ -172,7 +172,7 @@ class Comparison:
 
     def in_turns(self, peer, precision, setting, size):
         """Adds the row of a peer with one setting."""
-        row = {"size": f"{size[0]}x{size[1]}", "precision": precision, "peer": peer, "setting": setting}
+        row = {"size": report.size_text(size), "precision": precision, "peer": peer, "setting": setting}
         self.rows.append(row)
         try:
             process, row["psnr_db"] = self.open(self.job(peer, precision, setting, size))
@@ -212,7 +212,8 @@ class Comparison:
                 try:
                     chosen[peer, precision] = self.best_setting(peer, precision, settings, smallest)[0]
                 except PeerFailure as error:
-                    self.rows.append({"size": "", "precision": precision, "peer": peer, "setting": {}, "failure": str(error)})
+                    row = {"size": report.size_text(smallest), "precision": precision, "peer": peer}
+                    self.rows.append(dict(row, setting={}, failure=str(error)))
         self.of_size(smallest, chosen)
         if self.options.profile:
             for (peer, precision), setting in chosen.items():
