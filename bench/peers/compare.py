@@ -29,6 +29,8 @@ LEAST_PSNR_DB = {"fp32": 50, "bf16": 40, "int8": 30}
 # A setting whose warm-up is this much slower than the best so far is not timed.
 HOPELESS = 1.5
 OPEN_LIMIT_S = 300
+# fp32 of larger frames takes minutes, and says what the smaller ones do: with --full only.
+LARGEST_FP32_PX = 1280 * 720
 
 
 def parse_size(text):
@@ -49,7 +51,7 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="default: all CPUs")
     parser.add_argument("--turns", type=int, default=3, help="of each peer and pipersr (default %(default)s)")
     parser.add_argument("--frames", type=int, default=2, help="that count in a turn (default %(default)s)")
-    parser.add_argument("--full", action="store_true", help="every peer at every size, not the fastest alone")
+    parser.add_argument("--full", action="store_true", help="every peer and precision at every size")
     parser.add_argument("--profile", action="store_true", help="also write where each peer's time goes")
     parser.add_argument("--memory-limit", type=float, help="GiB for a peer (default: 80 %% of what is free)")
     parser.add_argument("--model", default=str(network_files.ROOT / "models" / "pipersr-x2.safetensors"))
@@ -86,7 +88,7 @@ class Ours:
 
     def turn(self, size, precision):
         """Seconds of the median frame. `peak_kib` is then the process's largest memory."""
-        frames = ["--size", f"{size[0]}x{size[1]}", "--frames", str(self.options.frames), "--json"]
+        frames = ["--size", report.size_text(size), "--frames", str(self.options.frames), "--json"]
         command = [self.options.program, "bench", "speed", *frames, *self._engine(precision)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
         text = process.stdout.read()
@@ -170,7 +172,7 @@ class Comparison:
 
     def in_turns(self, peer, precision, setting, size):
         """Adds the row of a peer with one setting."""
-        row = {"size": f"{size[0]}x{size[1]}", "precision": precision, "peer": peer, "setting": setting}
+        row = {"size": report.size_text(size), "precision": precision, "peer": peer, "setting": setting}
         self.rows.append(row)
         try:
             process, row["psnr_db"] = self.open(self.job(peer, precision, setting, size))
@@ -210,7 +212,8 @@ class Comparison:
                 try:
                     chosen[peer, precision] = self.best_setting(peer, precision, settings, smallest)[0]
                 except PeerFailure as error:
-                    self.rows.append({"size": "", "precision": precision, "peer": peer, "setting": {}, "failure": str(error)})
+                    row = {"size": report.size_text(smallest), "precision": precision, "peer": peer}
+                    self.rows.append(dict(row, setting={}, failure=str(error)))
         self.of_size(smallest, chosen)
         if self.options.profile:
             for (peer, precision), setting in chosen.items():
@@ -219,11 +222,12 @@ class Comparison:
             fastest = report.fastest(self.rows)
             chosen = {(row["peer"], row["precision"]): row["setting"] for row in fastest}
         for size in self.options.sizes[1:]:
-            self.of_size(size, chosen)
+            too_long = size[0] * size[1] > LARGEST_FP32_PX and not self.options.full
+            self.of_size(size, {key: setting for key, setting in chosen.items() if not (too_long and key[1] == "fp32")})
         return self.rows
 
     def our_psnr_db(self):
-        """Our own precisions against our fp32, at the last size that ran."""
+        """Our own precisions against our fp32, at the smallest size."""
         frame, _ = self.files.frame(self.options.sizes[0])
         expected, result = self.ours.picture(frame, "fp32"), {}
         for precision in self.options.precisions:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the peers read: pictures, and the network in their formats. All of it goes into one folder."""
 
+import functools
 import pathlib
 import sys
 
@@ -50,6 +51,7 @@ class NetworkFiles:
     def _observe(self, name, values):
         self.largest[name] = max(self.largest.get(name, 1e-6), float(abs(values).max()))
 
+    @functools.cache
     def frame(self, size):
         """The sample at this size: (path of a PNG, path of [1, 3, H, W] float32 as .npy)."""
         png, array = (self.folder / f"frame-{size[0]}x{size[1]}.{kind}" for kind in ("png", "npy"))
@@ -59,6 +61,7 @@ class NetworkFiles:
         numpy.save(array, _planes(frame)[None])
         return png, array
 
+    @functools.cache
     def networks(self, size):
         """Paths by what runtimes.py calls them; sizes are fixed, as all peers are faster then."""
         name = f"{size[0]}x{size[1]}"

@@ -81,4 +81,4 @@ class PeerProcess:
             return
         self.peak_kib = max(self.peak_kib, int(sizes.get("VmHWM", "0").split()[0]))
         if int(sizes.get("VmRSS", "0").split()[0]) > self.memory_limit_kib:
-            raise PeerFailure(f"out of memory: over {self.memory_limit_kib / 2**20:.0f} GiB")
+            raise PeerFailure(f"out of memory: over {self.memory_limit_kib / 2**20:.1f} GiB")

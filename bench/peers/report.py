@@ -8,6 +8,10 @@ import pathlib
 NAMES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "ncnn": "ncnn", "torch": "PyTorch"}
 
 
+def size_text(size):
+    return f"{size[0]}x{size[1]}"
+
+
 def setting_text(setting):
     words = {True: "on", False: "off"}
     return ", ".join(f"{key} {words.get(value, value)}" for key, value in setting.items()) or "default"
@@ -60,7 +64,9 @@ def table(rows):
 
 
 def plot(rows, path):
-    """Ratio to the fastest peer by input size, a line for each precision; false where there is no matplotlib."""
+    """Ratio to the fastest peer by input size, a bar for each precision; false without matplotlib or rows."""
+    if not fastest(rows):
+        return False
     try:
         import matplotlib
     except ImportError:
@@ -108,4 +114,4 @@ def write(rows, our_psnr_db, options):
     print("Ratio: time of the runtime / time of pipersr in turns with it; in bold against the fastest.")
     ours = ", ".join(f"{precision} {value:.1f} dB" for precision, value in our_psnr_db.items() if precision != "fp32")
     print(f"PSNR: against pipersr's fp32 in 8 bits; pipersr itself has {ours or 'only fp32 here'}.")
-    print(f"\n{folder / 'peers.json'}" + (f", {folder / 'peers.svg'}" if has_plot else " (no matplotlib, so no plot)"))
+    print(f"\n{folder / 'peers.json'}" + (f", {folder / 'peers.svg'}" if has_plot else " (no plot)"))
