@@ -79,7 +79,7 @@ def test_help_names_every_option(run, program, command):
 
 # ------------------------------------------------------------------------------------ bench speed
 
-SPEED_KEYS = ["width", "height", "precision", "isa", "threads", "frames", "ms_per_frame", "fps", "gflops",
+SPEED_KEYS = ["width", "height", "precision", "isa", "threads", "frames", "at_once", "ms_per_frame", "fps", "gflops",
               "peak_gflops", "peak_share"]
 
 
@@ -99,13 +99,32 @@ def test_bench_speed_json(run):
     assert 0 < result["peak_share"] < 3
 
 
+def test_bench_speed_frames_at_once(run):
+    options = ["--size", "32x32", "--frames", 5, "--threads", 2, "--json"]
+    assert json.loads(run("bench", "speed", *options).stdout)["at_once"] == 1
+    done = run("bench", "speed", *options, "--at-once", 3)
+    assert json.loads(done.stdout)["at_once"] == 3
+    assert json.loads(run("bench", "speed", *options, "--at-once", "auto").stdout)["at_once"] == 2
+    assert run("bench", "speed", "--at-once", 0).returncode == 2
+
+
+def test_info_says_what_auto_means(run, monkeypatch):
+    about = json.loads(run("info", "--json").stdout)["cpu"]["auto_precision"]
+    assert about["photos"]["precision"] in ("fp32", "bf16") and about["photos"]["reason"]
+    assert about["videos"]["precision"] in ("fp32", "bf16", "int8") and about["videos"]["reason"]
+    assert about["videos"]["reason"] in run("info").stdout.decode()
+    monkeypatch.setenv("PIPERSR_CPU", "c")
+    about = json.loads(run("info", "--json").stdout)["cpu"]["auto_precision"]
+    assert about["videos"]["precision"] == "fp32"
+
+
 def test_bench_speed_takes_the_instruction_set(run):
     done = run("bench", "speed", "--size", "32x16", "--frames", 1, "--isa", "c", "--json")
     assert json.loads(done.stdout)["isa"] == "c"
 
 
 def test_bench_speed_text(run):
-    done = run("bench", "speed", "--size", "32x32", "--frames", 2)
+    done = run("bench", "speed", "--size", "32x32", "--frames", 2, "--precision", "fp32")
     assert done.returncode == 0
     text = done.stdout.decode()
     assert all(word in text for word in ("32x32", "fp32", "ms/frame", "frames/s", "GFLOP/s", "%"))

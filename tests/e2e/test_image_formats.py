@@ -234,8 +234,9 @@ def test_16_bits_to_jpeg_are_rounded(run, tmp_path):
     flat = np.full((24, 32, 3), 128 * 257 + 120, np.uint16)  # nearer to 128 than to 129
     source = write_png(tmp_path / "in.png", flat)
     write_png(tmp_path / "in8.png", np.full((24, 32, 3), 128, np.uint8))
-    done = upscale(run, source, tmp_path / "out.jpg", "--quality", "100")
-    upscale(run, tmp_path / "in8.png", tmp_path / "out8.jpg", "--quality", "100")
+    options = ["--quality", "100", "--precision", "fp32"]
+    done = upscale(run, source, tmp_path / "out.jpg", *options)
+    upscale(run, tmp_path / "in8.png", tmp_path / "out8.jpg", *options)
     assert "16 bits" in done.stderr
     result, narrow = pixels(tmp_path / "out.jpg"), pixels(tmp_path / "out8.jpg")
     assert result.dtype == np.uint8
