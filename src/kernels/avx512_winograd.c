@@ -17,6 +17,18 @@
 #define WINOGRAD_BLOCK   14
 #define WINOGRAD_DEPTH   1
 
+typedef float winograd_row;
+
+static inline vec winograd_load(const float *from)
+{
+    return vec_load(from);
+}
+
+static inline void winograd_emit(const struct psr_conv *c, size_t at, vec value)
+{
+    vec_store((float *)c->out + at, value);
+}
+
 typedef float winograd_element;
 typedef __m512 winograd_operand;
 

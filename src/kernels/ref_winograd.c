@@ -45,6 +45,18 @@ static inline float vec_finish(const struct psr_conv *c, float value, size_t at)
 #define WINOGRAD_BLOCK   6
 #define WINOGRAD_DEPTH   1
 
+typedef float winograd_row;
+
+static inline vec winograd_load(const float *from)
+{
+    return vec_load(from);
+}
+
+static inline void winograd_emit(const struct psr_conv *c, size_t at, vec value)
+{
+    vec_store((float *)c->out + at, value);
+}
+
 typedef float winograd_element;
 typedef float winograd_operand;
 

@@ -26,6 +26,9 @@
  *     vec, LANES                       a vector of floats; + and - work on it
  *     vec_load(p), vec_store(p, v), vec_zero(), vec_fma(float a, vec b, vec c)   a * b + c
  *     vec_finish(conv, v, at)          activation and residuals
+ *     winograd_row                     an element of the rows that are read
+ *     winograd_load(p)                 a vector of them as floats
+ *     winograd_emit(conv, at, v)       stores a vector of outputs
  *     WINOGRAD_TILES, WINOGRAD_VECTORS the register tile: tiles by vectors of output channels
  *     WINOGRAD_BLOCK                   tiles that are transformed together; a multiple of the
  * former winograd_element                 what is multiplied, WINOGRAD_DEPTH input channels at a
@@ -58,11 +61,11 @@ static size_t winograd_scratch_bytes(uint32_t c_in)
 }
 
 /* F(2, 3) of one column of four pixels. */
-static inline __attribute__((always_inline)) void winograd_column(const float *const row[4],
+static inline __attribute__((always_inline)) void winograd_column(const winograd_row *const row[4],
                                                                   size_t at, vec to[4])
 {
-    const vec d0 = vec_load(row[0] + at), d1 = vec_load(row[1] + at);
-    const vec d2 = vec_load(row[2] + at), d3 = vec_load(row[3] + at);
+    const vec d0 = winograd_load(row[0] + at), d1 = winograd_load(row[1] + at);
+    const vec d2 = winograd_load(row[2] + at), d3 = winograd_load(row[3] + at);
     to[0] = d0 - d2;
     to[1] = d1 + d2;
     to[2] = d2 - d1;
@@ -71,7 +74,8 @@ static inline __attribute__((always_inline)) void winograd_column(const float *c
 
 /* One tile's inputs for one vector of channels, to the 24 planes from `to` on. */
 static inline __attribute__((always_inline)) void
-winograd_transform_tile(const float *const row[4], size_t px, winograd_element *to, size_t plane)
+winograd_transform_tile(const winograd_row *const row[4], size_t px, winograd_element *to,
+                        size_t plane)
 {
     vec d[6][4];
 
@@ -91,6 +95,34 @@ winograd_transform_tile(const float *const row[4], size_t px, winograd_element *
     }
 }
 
+/* Asks for `bytes` from p on, to be in L2 some thousand cycles later. */
+static inline void winograd_fetch(const void *p, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch((const char *)p + i, 0, 2);
+}
+
+/* Rows come from a cache that is far. While a block's products are computed, what will be needed
+ * next can come near: for the tile at pixel x its residuals and the lines that its outputs go to,
+ * and the inputs of the tile that has its place in the next block. */
+static void winograd_fetch_ahead(const struct psr_conv *c, uint32_t x)
+{
+    const size_t out = (size_t)x * c->out_px;
+    const size_t next = (x + 4 * (size_t)WINOGRAD_BLOCK) * c->in_px;
+    const size_t out_bytes = c->narrow_out ? sizeof(winograd_row) : sizeof(float);
+
+    for (int r = 0; r < 4; r++)
+        winograd_fetch((const winograd_row *)c->in[r] + next, 4 * c->in_px * sizeof(winograd_row));
+    for (uint32_t r = 0; r < c->n_rows; r++) {
+        const size_t at = out + r * c->row_elements;
+        winograd_fetch((const char *)c->out + at * out_bytes, 4 * c->out_px * out_bytes);
+        if (c->residual && c->residual != c->out)
+            winograd_fetch(c->residual + at, 4 * c->out_px * sizeof(float));
+        if (c->residual2)
+            winograd_fetch(c->residual2 + at, 4 * c->out_px * sizeof(float));
+    }
+}
+
 /* The inputs of `tiles` tiles from pixel x on. Tile by tile with all channels, although a tile
  * could take two columns from the one before: the rows come from a cache that is far, and are
  * fetched ahead in the order in which they lie. */
@@ -100,10 +132,11 @@ static void winograd_transform(const struct psr_conv *c, uint32_t x, uint32_t ti
     const size_t px = c->in_px, plane = (size_t)WINOGRAD_BLOCK * c->c_in;
 
     for (uint32_t t = 0; t < tiles; t++) {
+        winograd_fetch_ahead(c, x + 4 * t);
         for (uint32_t i = 0; i < c->c_in; i += LANES) {
-            const float *row[4];
+            const winograd_row *row[4];
             for (int r = 0; r < 4; r++)
-                row[r] = (const float *)c->in[r] + (x + 4 * (size_t)t) * px + i;
+                row[r] = (const winograd_row *)c->in[r] + (x + 4 * (size_t)t) * px + i;
             winograd_transform_tile(row, px, inputs + (size_t)t * c->c_in + i, plane);
         }
     }
@@ -232,7 +265,7 @@ static void winograd_finish(const struct psr_conv *c, const float *products, con
             for (uint32_t r = 0; r < c->n_rows; r++) {
                 for (uint32_t j = 0; j < n_px; j++) {
                     const size_t here = at + r * c->row_elements + j * c->out_px;
-                    vec_store((float *)c->out + here, vec_finish(c, out[r][j] + start, here));
+                    winograd_emit(c, here, vec_finish(c, out[r][j] + start, here));
                 }
             }
         }

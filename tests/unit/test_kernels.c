@@ -32,7 +32,7 @@ static void fill(float *values, size_t n, enum fill kind, unsigned *seed)
     }
 }
 
-/* Does it compute tiles from their transforms? Then bf16 rounds those, not the inputs. */
+/* Does it compute tiles from their transforms? Then bf16 rounds those once more. */
 static bool is_winograd(const struct psr_kernels *kernels)
 {
     return kernels->tile_px > 1; /* int8's are exact, and count as plain sums */
@@ -41,8 +41,6 @@ static bool is_winograd(const struct psr_kernels *kernels)
 /* The C reference of the same precision. */
 static const struct psr_kernels *reference_of(const struct psr_kernels *kernels)
 {
-    if (is_winograd(kernels))
-        return &psr_kernels_c_fp32;
     switch (kernels->precision) {
     case PIPERSR_PRECISION_INT8:
         return &psr_kernels_c_int8;
@@ -131,7 +129,7 @@ static float *run_set(const struct psr_kernels *kernels, const struct job *job, 
         rows[i] = job->rows[i];
         if (kernels->narrow) {
             rows[i] = narrow[i] = malloc(job->row * kernels->narrow_bytes);
-            kernels->narrow(job->rows[i], c.n_px + 2, c.c_in, &job->in_coding, narrow[i]);
+            kernels->narrow(job->rows[i], job->row / c.in_px, c.c_in, &job->in_coding, narrow[i]);
         }
     }
     for (size_t k = 0; k < room; k++)
