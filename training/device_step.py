@@ -51,7 +51,8 @@ class DeviceStep:
 
     def _forward_and_loss(self, low, high):
         dtype = torch.bfloat16 if self.phase.precision == "bf16" else None
-        return loss_of(self.model(low, dtype), high, self.y_share, self.phase.mse)
+        outputs = self.model.outputs(low, dtype)
+        return sum(share * loss_of(made, high, self.y_share, self.phase.mse) for share, made in outputs)
 
     def _step(self):
         low, high = self.corpus.patches(self.choices, self.phase.patch_px)

@@ -47,7 +47,9 @@ class Int8Convolution(nn.Module):
         scale = torch.where(largest > 0, largest / 127, torch.ones_like(largest))
         return rounded(scaled / scale.view(-1, 1, 1, 1)), scale
 
-    def forward(self, x):
+    def forward(self, x, coded):
+        if not coded:
+            return functional.conv2d(x, self.kernel, self.bias, padding=1)
         codes, scale = self.weight_codes()
         # Whole numbers up to 255: exact in fp32, and on the GPU in TF32 as well.
         total = functional.conv2d(self.input_codes(x), codes, padding=1)
@@ -55,10 +57,14 @@ class Int8Convolution(nn.Module):
 
 
 class Int8Network(nn.Module):
-    """A published network in int8, with the interface of trainable.Trainable."""
+    """A published network in int8, with the interface of trainable.Trainable.
 
-    def __init__(self, plain, codings):
+    `fp32_share` of the loss is measured on what the same weights give in fp32, so that one file is good in both.
+    """
+
+    def __init__(self, plain, codings, fp32_share=0.0):
         super().__init__()
+        self.fp32_share = fp32_share
         self.channels, self.blocks, self.scale = plain.channels, plain.blocks, plain.scale
         self.head, self.tail = plain.head, plain.tail
         self.body = nn.ModuleList()
@@ -68,11 +74,15 @@ class Int8Network(nn.Module):
                 scale, zero = codings[f"{name}.input_scale"], codings[f"{name}.input_zero"]
                 self.body.append(Int8Convolution(conv.weight.detach(), conv.bias.detach(), scale, zero))
 
-    def forward(self, x, dtype=None):
+    def outputs(self, x, dtype=None):
+        made = [(1 - self.fp32_share, self(x))]
+        return made + [(self.fp32_share, self(x, coded=False))] if self.fp32_share else made
+
+    def forward(self, x, dtype=None, coded=True):
         h0 = self.head(x)
         h = h0
         for first, second in zip(self.body[0::2], self.body[1::2]):
-            h = h + second(functional.silu(first(h)))
+            h = h + second(functional.silu(first(h, coded)), coded)
         return functional.pixel_shuffle(self.tail(h + h0), self.scale)
 
     def describe(self):

@@ -11,7 +11,7 @@ import checkpoint
 import network
 import picture_quality
 from corpus import Chooser, Corpus
-from device_step import DeviceStep
+from device_step import DeviceStep, matrix_precision
 from optimiser import Adam
 from run_log import RunLog
 from schedule import Phase, Schedule, planned_total
@@ -134,7 +134,7 @@ class Run:
         network.save(plain, self.options.out / name, "F32", codings, licence="MIT", training=note)
 
     def validate(self, mean_loss, rate):
-        with self.optimiser.use_average():
+        with self.optimiser.use_average(), matrix_precision("fp32"):
             quality = picture_quality.mean_by_kind(
                 self.model.for_validation(), self.corpus, self.options.validate_px
             )
