@@ -82,7 +82,7 @@ queue() {
             train video "${VIDEO_MINUTES:-2.5}" train.py "$work/video" --start "$default/last.safetensors" \
                 --rate 2e-4 --warm-up 200 --share video=0.7 --select video
     fi
-    train fast "${FAST_MINUTES:-2.5}" train.py "$corpus" --channels 32 --blocks "${FAST_BLOCKS:-4}" \
+    train fast "${FAST_MINUTES:-2.5}" train.py "$corpus" --channels 32 --blocks "${FAST_BLOCKS:-5}" \
         --share synthetic="${SYNTHETIC_SHARE:-0.1}"
     echo done >"$work/finished"
 }

@@ -98,9 +98,12 @@ def read(path):
     """(PiperSR in fp32, {name: tensor} of int8's codings) of a model file."""
     with open(path, "rb") as file:
         data = file.read()
-    size = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8 : 8 + size])
-    about = header.pop("__metadata__")
+    try:
+        size = struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8 : 8 + size])
+        about = header.pop("__metadata__")
+    except (struct.error, ValueError, KeyError):
+        raise SystemExit(f"{path}: not a model file (docs/model-format.md)") from None
     model = PiperSR(
         int(about["channels"]), int(about["blocks"]), int(about["scale"]), "body.0.bn1.weight" in header
     )

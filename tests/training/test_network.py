@@ -1,11 +1,13 @@
 """The network that is trained: its bicubic start, its expanded kernels, its int8 form, its files."""
 
 import json
+import pathlib
 import subprocess
 
 import numpy
 import pytest
 import torch
+from PIL import Image
 
 import network
 import photos
@@ -14,7 +16,7 @@ import resize
 from int8_network import Int8Network, choose_codings
 from trainable import Trainable
 
-ROOT = __import__("pathlib").Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def pairs(folder):
@@ -88,7 +90,7 @@ def test_gradients_of_codings_go_downhill():
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.1 * losses[0]
 
 
@@ -120,8 +122,6 @@ def test_exported_file_runs_in_the_program(program, script, tmp_path):
     assert info.returncode == 0 and "small" in info.stdout and "none at all" in info.stdout, info
 
     low = (numpy.random.default_rng(7).random((16, 20, 3)) * 255).astype(numpy.uint8)
-    from PIL import Image
-
     Image.fromarray(low).save(tmp_path / "low.png")
     rounded = network.load(out)
     for precision in ("fp32", "int8"):
