@@ -16,9 +16,9 @@ MSE_FACTOR = 20.0  # brings the gradient of MSE near that of L1 at an error of 1
 
 def loss_of(made, wanted, y_share, mse):
     """L1 on R, G, B and on Y, with a share of MSE; NCHW in 0..1."""
-    weights = made.new_tensor(Y_WEIGHTS).view(1, 3, 1, 1)
     error = made - wanted
-    error_y = (error * weights).sum(1)
+    # Numbers, not a tensor of them: that would have to be sent to the device while the step is recorded.
+    error_y = Y_WEIGHTS[0] * error[:, 0] + Y_WEIGHTS[1] * error[:, 1] + Y_WEIGHTS[2] * error[:, 2]
 
     def size(e):
         return (1 - mse) * e.abs().mean() + mse * MSE_FACTOR * e.square().mean()
@@ -27,12 +27,17 @@ def loss_of(made, wanted, y_share, mse):
 
 
 @contextlib.contextmanager
-def matrix_precision(precision):
-    """Lets fp32 convolutions and products on the GPU round their inputs to TF32, or not."""
-    flags = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision != "fp32"
-    yield
-    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = flags
+def matrix_precision(precision, one_size=False):
+    """Lets fp32 convolutions and products on the GPU round their inputs to TF32, or not. With `one_size` the fastest
+    algorithm for the sizes at hand is searched for, which pays where they stay the same."""
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    flags = cudnn.allow_tf32, products.allow_tf32, cudnn.benchmark
+    cudnn.allow_tf32 = products.allow_tf32 = precision != "fp32"
+    cudnn.benchmark = one_size
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, products.allow_tf32, cudnn.benchmark = flags
 
 
 class DeviceStep:
@@ -68,7 +73,7 @@ class DeviceStep:
         kept = {name: tensor.clone() for name, tensor in self.optimiser.state().items()}
         self.choices.copy_(choices)
         self.numbers.zero_()
-        with matrix_precision(self.phase.precision):
+        with matrix_precision(self.phase.precision, one_size=True):
             self._warm_up()
             if self.wants_graph:
                 self._record()
@@ -111,7 +116,7 @@ class DeviceStep:
         if self.graph:
             self.graph.replay()
         else:
-            with matrix_precision(self.phase.precision):
+            with matrix_precision(self.phase.precision, one_size=True):
                 self._step()
 
     def take_loss_sum(self):

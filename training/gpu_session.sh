@@ -3,7 +3,7 @@
 # minutes: what takes longer runs in the background, and every command brings the results so far back.
 #
 #   gpu_session.sh take CHUNK ...    moves chunks (pack.py, video_clips.py) out of the checkout
-#   gpu_session.sh speed             steps/s with and without torch.compile and CUDA graphs, a few minutes
+#   gpu_session.sh speed             steps/s with and without torch.compile and CUDA graphs, three to six minutes
 #   gpu_session.sh start             prepares the corpus, then trains one after the other, in the background: the default
 #                                    model, its int8 form, the video model (once clips were taken), the fast model
 #   gpu_session.sh follow SECONDS    waits so long, or until all is done, shows the logs and copies results to $OUT
@@ -40,7 +40,7 @@ prepare() {
 
 speed() {
     prepare "$work/speed" --photos "$work"/data/photos-1.zip --copies '' --synthetic 40
-    for variant in "" "--no-graph" "--no-compile" "--no-compile --no-graph" "--batch 32" "--batch 128" "--precision tf32"; do
+    for variant in "" "--no-graph" "--no-compile" "--batch 32" "--precision tf32"; do
         echo "== train.py $variant"
         # shellcheck disable=SC2086
         timeout 75 "$python" "$here/train.py" "$work/speed" --out "$work/runs/speed" --steps 300 $variant \

@@ -79,7 +79,7 @@ class Trainable(nn.Module):
     @torch.no_grad()
     def collapsed(self):
         """The network as it is published."""
-        plain = network.PiperSR(self.channels, self.blocks, self.scale)
+        plain = network.PiperSR(self.channels, self.blocks, self.scale).to(self.head.bias.device)
         pairs = [(self.head, plain.head), (self.tail, plain.tail)]
         for (first, second), block in zip(self.body, plain.body):
             pairs += [(first, block.conv1), (second, block.conv2)]
