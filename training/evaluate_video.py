@@ -76,8 +76,8 @@ def luma(path, n_px):
 
 
 def size_of(path):
-    command = ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "stream=width,height", "-of", "csv=p=0"]
-    width, height = call(*command, path).stdout.decode().strip().split(",")[:2]
+    what = ["-select_streams", "v", "-show_entries", "stream=width,height", "-of", "csv=p=0"]
+    width, height = call("ffprobe", "-v", "error", *what, path).stdout.decode().strip().split(",")[:2]
     return int(width), int(height)
 
 
@@ -123,7 +123,8 @@ def measure_clip(name, original, folder, options, vmaf):
 
 
 def text(found):
-    return "  ".join(f"{name} {value:.4f}" if name != "psnr_y" else f"{name} {value:.3f}" for name, value in found.items())
+    digits = {"psnr_y": 3, "vmaf_neg": 2}
+    return "  ".join(f"{name} {value:.{digits.get(name, 4)}f}" for name, value in found.items())
 
 
 def main():
@@ -142,7 +143,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="pipersr-video-") as folder:
         folder, n_pans = pathlib.Path(folder), 0
         original = folder / "original.y4m"
-        sources = [p for p in photos.photos_in(options.photos) if photos.is_validation(p.name)] if options.photos else []
+        every = photos.photos_in(options.photos) if options.photos else []
+        sources = [path for path in every if photos.is_validation(path.name)]
         for source in [*sources, *options.clips]:
             if source in sources:
                 if n_pans >= options.pans or not pan(source, original, options.frames):

@@ -4,8 +4,8 @@
 #
 #   gpu_session.sh take CHUNK ...    moves chunks (pack.py, video_clips.py) out of the checkout
 #   gpu_session.sh speed             steps/s with and without torch.compile and CUDA graphs, three to six minutes
-#   gpu_session.sh start             prepares the corpus, then trains one after the other, in the background: the default
-#                                    model, its int8 form, the video model (once clips were taken), the fast model
+#   gpu_session.sh start             prepares the corpus, then trains in the background, one after the other: the
+#                                    default model, its int8 form, the video model (if clips came), the fast model
 #   gpu_session.sh follow SECONDS    waits so long, or until all is done, shows the logs and copies results to $OUT
 #
 # WORK (default /tmp/pipersr-training) has everything, OUT (WORK/out) what is to be brought back: for each model

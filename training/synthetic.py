@@ -191,11 +191,13 @@ def lines(random, side):
             count = int(random.integers(8, 60))
             for i in range(count):
                 angle = 2 * math.pi * i / count
-                draw.line([x, y, x + reach * math.cos(angle), y + reach * math.sin(angle)], fill=ink, width=max(1, width // 2))
+                tip = [x + reach * math.cos(angle), y + reach * math.sin(angle)]
+                draw.line([x, y, *tip], fill=ink, width=max(1, width // 2))
         else:
             (x, y), step = points[0], max(2, 2 * width)
             for i in range(int(random.integers(4, 24))):
-                draw.line([x + i * step, y, x + i * step + side // 8, y + side // 3], fill=ink, width=max(1, width // 2))
+                tip = [x + i * step + side // 8, y + side // 3]
+                draw.line([x + i * step, y, *tip], fill=ink, width=max(1, width // 2))
     return picture
 
 

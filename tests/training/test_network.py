@@ -25,6 +25,10 @@ def pairs(folder):
         yield [torch.from_numpy(photos.decode(file.read_bytes()).copy()) for file in files]
 
 
+def decibels(model, folder):
+    return [picture_quality.psnr_y(picture_quality.enlarge(model, low), high, 2) for low, high in pairs(folder)]
+
+
 @pytest.mark.parametrize("channels,scale", [(64, 2), (32, 2), (16, 2), (48, 3), (32, 4), (16, 4)])
 def test_starts_as_bicubic_interpolation(channels, scale):
     low = numpy.random.default_rng(1).integers(0, 256, (20, 17, 3), dtype=numpy.uint8)
@@ -40,7 +44,7 @@ def test_starts_as_bicubic_interpolation(channels, scale):
 def test_start_on_set5(sets):
     """Beyond the edges the network reads zeros where bicubic repeats the edge, hence not 33.674."""
     model = Trainable(64, 6, 2).collapsed()
-    values = [picture_quality.psnr_y(picture_quality.enlarge(model, low), high, 2) for low, high in pairs(sets / "Set5")]
+    values = decibels(model, sets / "Set5")
     assert numpy.mean(values) == pytest.approx(33.665, abs=0.002)
 
 
@@ -98,7 +102,7 @@ def test_int8_agrees_with_the_engine(sets, program):
     """Rounding differs in the last bit and then spreads, so bytes differ; the quality must not."""
     file = ROOT / "models" / "pipersr-x2.safetensors"
     model = Int8Network(*network.read(file))
-    ours = [picture_quality.psnr_y(picture_quality.enlarge(model, low), high, 2) for low, high in pairs(sets / "Set5")]
+    ours = decibels(model, sets / "Set5")
     command = [str(program), "bench", "quality", str(sets / "Set5"), "--model", str(file), "--precision", "int8"]
     done = subprocess.run([*command, "--json"], capture_output=True, text=True)
     if done.returncode == 4:  # no instructions for it here
@@ -126,8 +130,8 @@ def test_exported_file_runs_in_the_program(program, script, tmp_path):
     rounded = network.load(out)
     for precision in ("fp32", "int8"):
         made = tmp_path / f"{precision}.png"
-        command = [str(program), "upscale", str(tmp_path / "low.png"), "-o", str(made), "--model", str(out), "--isa", "c"]
-        done = subprocess.run([*command, "--precision", precision], capture_output=True, text=True)
+        command = [program, "upscale", tmp_path / "low.png", "-o", made, "--model", out, "--isa", "c"]
+        done = subprocess.run([*map(str, command), "--precision", precision], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         model = rounded if precision == "fp32" else Int8Network(rounded, network.read(out)[1])
         wanted = picture_quality.enlarge(model, torch.from_numpy(low)).numpy().astype(int)
