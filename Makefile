@@ -19,7 +19,7 @@ RUN     ?= build-training/run
 MINUTES ?= 600
 C_ROOMS := $(wildcard include src media cli server tests examples bench)
 
-.PHONY: all setup build demo test bench train install uninstall format check sanitizers fuzz ci clean help
+.PHONY: all setup build demo test bench bench-peers train install uninstall format check sanitizers fuzz ci clean help
 all: build
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo 'make demo       upscale a photo and a clip from samples/ into demo/'
 	@echo 'make test       unit, end-to-end and source checks; "N passed, N failed" at the end'
 	@echo 'make bench      speed on this machine, quality where ../shared/eval is there'
+	@echo 'make bench-peers speed in turns with other runtimes, which the first run downloads (7 GB)'
 	@echo 'make train      the default model from PHOTOS=$(PHOTOS) in MINUTES=$(MINUTES); goes on where it was stopped'
 	@echo 'make install    to PREFIX=$(PREFIX); uninstall takes it away again'
 	@echo 'make format     clang-format on every C file'
@@ -56,6 +57,9 @@ check: build
 
 bench: build
 	@PIPERSR='$(BUILD)/pipersr' scripts/bench.sh
+
+bench-peers: build
+	@PIPERSR='$(BUILD)/pipersr' bench/peers/run.sh $(PEERS_OPTIONS)
 
 # A run that was stopped goes on; delete RUN to begin anew.
 train: $(CORPUS)/pictures.json

@@ -43,6 +43,15 @@ static uint64_t share_of_limit(const struct cli_engine *engine, uint64_t limit_b
     return share ? share : 1;
 }
 
+static void close_passes(struct cli_engine *engine)
+{
+    for (unsigned i = 0; i < MEDIA_MAX_PASSES; i++) {
+        cli_interrupt_unwatch(engine->pass[i]);
+        pipersr_upscaler_free(engine->pass[i]);
+        engine->pass[i] = NULL;
+    }
+}
+
 static int open_passes(const struct cli_engine_options *options, struct cli_engine *engine)
 {
     for (unsigned i = 0; i < engine->passes; i++) {
@@ -50,6 +59,7 @@ static int open_passes(const struct cli_engine_options *options, struct cli_engi
         settings.threads = options->threads;
         settings.precision = options->precision;
         settings.isa = options->isa;
+        settings.use = engine->use;
         settings.memory_limit_bytes = share_of_limit(engine, options->memory_limit_bytes, i);
         pipersr_error error = {""};
         pipersr_status status =
@@ -67,7 +77,7 @@ static int open_passes(const struct cli_engine_options *options, struct cli_engi
 int cli_engine_open(const char *command, const struct cli_engine_options *options,
                     struct cli_engine *engine)
 {
-    *engine = (struct cli_engine){0};
+    *engine = (struct cli_engine){.options = options, .use = PIPERSR_USE_PHOTO};
     int status = cli_model_open(options, &engine->model);
     if (status != CLI_EXIT_OK)
         return status;
@@ -85,12 +95,22 @@ int cli_engine_open(const char *command, const struct cli_engine_options *option
     return status;
 }
 
+int cli_engine_use(struct cli_engine *engine, pipersr_use use)
+{
+    pipersr_precision before, after;
+    const pipersr_isa isa = engine->options->isa;
+    if (use == engine->use || engine->options->precision != PIPERSR_PRECISION_AUTO ||
+        pipersr_precision_choose(engine->model, engine->use, isa, &before, NULL, 0) ||
+        pipersr_precision_choose(engine->model, use, isa, &after, NULL, 0) || before == after)
+        return CLI_EXIT_OK;
+    close_passes(engine);
+    engine->use = use;
+    return open_passes(engine->options, engine);
+}
+
 void cli_engine_close(struct cli_engine *engine)
 {
-    for (unsigned i = 0; i < MEDIA_MAX_PASSES; i++) {
-        cli_interrupt_unwatch(engine->pass[i]);
-        pipersr_upscaler_free(engine->pass[i]);
-    }
+    close_passes(engine);
     pipersr_model_free(engine->model);
     *engine = (struct cli_engine){0};
 }

@@ -19,6 +19,8 @@ struct cli_engine_options {
 };
 
 struct cli_engine {
+    const struct cli_engine_options *options; /* the caller's */
+    pipersr_use use;                          /* that the passes were made for */
     pipersr_model *model;
     pipersr_model_info model_info;
     pipersr_upscaler *pass[MEDIA_MAX_PASSES];
@@ -29,10 +31,15 @@ struct cli_engine {
 /* Loads the model named in `options`. Returns CLI_EXIT_OK, or another status with a message. */
 int cli_model_open(const struct cli_engine_options *options, pipersr_model **model);
 
-/* Loads the model and makes an upscaler for each pass; they stop on Ctrl-C. Returns CLI_EXIT_OK, or
- * another status with a message; then `engine` is empty. */
+/* Loads the model and makes an upscaler for each pass, for photos; they stop on Ctrl-C. `options`
+ * outlives the engine. Returns CLI_EXIT_OK, or another status with a message; then `engine` is
+ * empty. */
 int cli_engine_open(const char *command, const struct cli_engine_options *options,
                     struct cli_engine *engine);
+
+/* Makes the passes anew where --precision auto means something else for this use. After a failure,
+ * which has told its message, the engine can only be closed. */
+int cli_engine_use(struct cli_engine *engine, pipersr_use use);
 
 /* Harmless on an empty engine. */
 void cli_engine_close(struct cli_engine *engine);

@@ -33,7 +33,14 @@ static const struct option long_options[] = {
     {0},
 };
 
+/* What --precision auto means for one use. */
+struct automatic {
+    pipersr_precision precision;
+    char reason[256];
+};
+
 struct machine {
+    struct automatic photos_automatic, videos_automatic;
     char features[512];
     pipersr_isa isa;
     uint32_t cpus;
@@ -61,8 +68,20 @@ static void print_text(const pipersr_model_info *model, const struct machine *ma
     printf("CPU       %" PRIu32 " threads, instruction set %s\n", machine->cpus,
            known(pipersr_isa_name(machine->isa)));
     printf("          features: %s\n", known(machine->features));
+    printf("          --precision auto: %s for photos (%s)\n",
+           pipersr_precision_name(machine->photos_automatic.precision),
+           machine->photos_automatic.reason);
+    printf("                            %s for videos (%s)\n",
+           pipersr_precision_name(machine->videos_automatic.precision),
+           machine->videos_automatic.reason);
     printf("pictures  %s\n", known(machine->pictures));
     printf("videos    %s\n", known(machine->videos));
+}
+
+static json_t *automatic_json(const struct automatic *automatic)
+{
+    return json_pack("{s:s, s:o}", "precision", pipersr_precision_name(automatic->precision),
+                     "reason", cli_json_text(automatic->reason));
 }
 
 static void print_json(const pipersr_model_info *model, const struct machine *machine)
@@ -73,14 +92,27 @@ static void print_json(const pipersr_model_info *model, const struct machine *ma
         "channels", (json_int_t)model->channels, "blocks", (json_int_t)model->blocks, "scale",
         (json_int_t)model->scale, "radius_px", (json_int_t)model->radius_px, "parameters",
         (json_int_t)model->parameters, "macs_per_px", (json_int_t)model->macs_per_px);
-    json_t *cpu = json_pack("{s:I, s:s, s:o}", "threads", (json_int_t)machine->cpus, "isa",
-                            known(pipersr_isa_name(machine->isa)), "features",
-                            cli_json_text(machine->features));
+    json_t *cpu =
+        json_pack("{s:I, s:s, s:o, s:o}", "threads", (json_int_t)machine->cpus, "isa",
+                  known(pipersr_isa_name(machine->isa)), "features",
+                  cli_json_text(machine->features), "auto_precision",
+                  json_pack("{s:o, s:o}", "photos", automatic_json(&machine->photos_automatic),
+                            "videos", automatic_json(&machine->videos_automatic)));
     json_t *libraries = json_pack("{s:o, s:o}", "pictures", cli_json_text(machine->pictures),
                                   "videos", cli_json_text(machine->videos));
     cli_json_print(json_pack("{s:s, s:o, s:o, s:o}", "version", pipersr_version(), "model", graph,
                              "cpu", cpu, "libraries", libraries),
                    stdout);
+}
+
+static void choose(const pipersr_model *model, pipersr_use use, struct automatic *automatic)
+{
+    pipersr_status status =
+        pipersr_precision_choose(model, use, PIPERSR_ISA_AUTO, &automatic->precision,
+                                 automatic->reason, sizeof automatic->reason);
+    if (status != PIPERSR_OK)
+        snprintf(automatic->reason, sizeof automatic->reason, "%s",
+                 "PIPERSR_CPU names an instruction set that is not here");
 }
 
 static int describe(const char *program_path, const struct cli_engine_options *engine, bool json)
@@ -94,6 +126,8 @@ static int describe(const char *program_path, const struct cli_engine_options *e
 
     struct machine machine = {.cpus = pipersr_cpu_count()};
     machine.isa = pipersr_cpu_describe(machine.features, sizeof machine.features);
+    choose(model, PIPERSR_USE_PHOTO, &machine.photos_automatic);
+    choose(model, PIPERSR_USE_VIDEO, &machine.videos_automatic);
     struct media_error error = {""};
     enum media_status started = media_image_init(program_path, machine.cpus, &error);
     if (started == MEDIA_OK) {

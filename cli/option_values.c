@@ -110,8 +110,8 @@ int cli_parse_engine_option(const char *command, int option, const char *value,
         return CLI_EXIT_OK;
     case CLI_OPTION_ISA:
         if (pipersr_isa_parse(value, &options->isa) != PIPERSR_OK)
-            return cli_usage_error(command, "--isa takes auto, c, avx2, avx512 or neon, not '%s'",
-                                   value);
+            return cli_usage_error(
+                command, "--isa takes auto, c, avx2, avx512, amx or neon, not '%s'", value);
         return CLI_EXIT_OK;
     case CLI_OPTION_MEMORY_LIMIT:
         if (!cli_parse_bytes(value, &options->memory_limit_bytes))

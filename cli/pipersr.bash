@@ -11,7 +11,7 @@ _pipersr_options()
             "$common" ;;
     calibrate) echo '--output --force --model --max-images --keep-size --no-synthetic --quiet --json --help' ;;
     info) echo '--model --json --help' ;;
-    speed) echo "--size --frames $common" ;;
+    speed) echo "--size --frames --at-once $common" ;;
     quality) echo "$common" ;;
     esac
 }
@@ -21,13 +21,13 @@ _pipersr_values()
 {
     case $1 in
     --precision) echo 'auto fp32 bf16 int8' ;;
-    --isa) echo 'auto c avx2 avx512 neon' ;;
+    --isa) echo 'auto c avx2 avx512 amx neon' ;;
     --scale) echo '2 4' ;;
     --format) echo 'png jpg webp tiff gif avif heic mp4 mkv mov webm y4m' ;;
     --codec) echo 'h264 hevc av1 vp9 ffv1' ;;
     --preset) echo 'ultrafast superfast veryfast faster fast medium slow slower veryslow' ;;
     --size) echo '640x360 1280x720 1920x1080' ;;
-    --threads | --memory-limit | --max-pixels | --quality | --crf | --frames | --max-images) echo '' ;;
+    --threads | --memory-limit | --max-pixels | --quality | --crf | --frames | --at-once | --max-images) echo '' ;;
     *) return 1 ;;
     esac
 }

@@ -158,8 +158,12 @@ static enum media_status upscale_to(struct run *run, const struct task *task,
                                     struct media_error *error)
 {
     const struct cli_upscale_options *options = run->options;
+    const bool is_video = task->kind == CLI_KIND_VIDEO;
+    if (cli_engine_use(&run->engine, is_video ? PIPERSR_USE_VIDEO : PIPERSR_USE_PHOTO) !=
+        CLI_EXIT_OK)
+        return media_fail(error, MEDIA_ERROR_MEMORY, "the upscaler cannot start again");
     struct media_job job = make_job(run);
-    if (task->kind == CLI_KIND_VIDEO) {
+    if (is_video) {
         struct media_video_options video = options->video;
         struct media_video_result made = {0};
         video.container = options->format ? cli_format_muxer(options->format) : NULL;

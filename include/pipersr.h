@@ -140,6 +140,59 @@ typedef struct pipersr_frame {
     pipersr_format format;
 } pipersr_frame;
 
+/* Planes of YUV samples: luma, Cb, Cr. Chroma planes are ceil(width / 2) wide in 4:2:0 and 4:2:2
+ * and ceil(height / 2) high in 4:2:0; 4:0:0 is luma alone. */
+typedef enum pipersr_yuv_sampling {
+    PIPERSR_YUV_400 = 0,
+    PIPERSR_YUV_420 = 1,
+    PIPERSR_YUV_422 = 2,
+    PIPERSR_YUV_444 = 3
+} pipersr_yuv_sampling;
+
+/* Luma's shares of R', G' and B': ITU-R BT.601, BT.709, BT.2020 (non-constant luminance). Gray has
+ * one too: the network's output is not exactly gray. */
+typedef enum pipersr_yuv_matrix {
+    PIPERSR_YUV_BT601 = 0,
+    PIPERSR_YUV_BT709 = 1,
+    PIPERSR_YUV_BT2020 = 2
+} pipersr_yuv_matrix;
+
+/* Where the chroma sample of two columns (4:2:0, 4:2:2) and two rows (4:2:0) lies, as in ITU-T
+ * H.273, ChromaLocType 0, 1, 2: in the left column, between the rows (MPEG-2, H.264 and later by
+ * default); in the middle (JPEG, MPEG-1); on the left column's upper pixel (BT.2020). */
+typedef enum pipersr_yuv_siting {
+    PIPERSR_YUV_LEFT = 0,
+    PIPERSR_YUV_CENTRE = 1,
+    PIPERSR_YUV_TOP_LEFT = 2
+} pipersr_yuv_siting;
+
+/* What YUV samples mean. With n bits, codes are as in ITU-T H.273, section 8.3:
+ *
+ *     limited range:  Y = (219 E'Y + 16) 2^(n-8),   C = (224 E'C + 128) 2^(n-8)
+ *     full range:     Y = (2^n - 1) E'Y,            C = (2^n - 1) E'C + 2^(n-1)
+ *
+ * with E'Y 0..1 and E'C -0.5..0.5. On the way in chroma is interpolated (bicubic, a = -0.5) and RGB
+ * clamped to 0..1, so codes beyond it, as the foot and headroom of the limited range, count as
+ * black and white. On the way out chroma that lies on a pixel's place is half of it and a quarter
+ * of each neighbour, chroma between two is their mean; beyond the picture its edge repeats. Codes
+ * are rounded to nearest; as RGB is 0..1 they stay within 16..235 and 16..240 (times 2^(n-8)) in
+ * the limited range. */
+typedef struct pipersr_yuv_format {
+    pipersr_yuv_sampling sampling;
+    uint32_t bits; /* 8: bytes; 9..16: the low bits of uint16_t, host byte order */
+    pipersr_yuv_matrix matrix;
+    uint32_t full_range;       /* 0: limited ("tv"), 1: full ("pc") */
+    pipersr_yuv_siting siting; /* of 4:2:0 and 4:2:2 */
+} pipersr_yuv_format;
+
+/* A view of planes that the caller owns. Planes that the sampling lacks are not looked at. */
+typedef struct pipersr_yuv_frame {
+    void *plane[3];            /* first sample of the top row; aligned to its sample type */
+    ptrdiff_t stride_bytes[3]; /* from one row to the next; may be negative or padded */
+    uint32_t width_px;         /* of luma; 1..1048576 */
+    uint32_t height_px;        /* of luma; 1..INT32_MAX / 4 */
+} pipersr_yuv_frame;
+
 /* Gives the pixels whose alpha is 0 the colour of their nearest visible neighbours (up to 16 pixels
  * away), in place, so that colour hidden under full transparency cannot leak into visible edges
  * when the frame is enlarged. Alpha and visible pixels are unchanged. A pixel's new colour depends
@@ -150,9 +203,10 @@ PIPERSR_API pipersr_status pipersr_bleed_transparent(const pipersr_frame *frame)
 
 /* ---------------------------------------------------------------------------------- upscaler -- */
 
-/* Arithmetic of the network. It changes the result slightly, so it never changes silently: AUTO is
- * the default model's documented precision (today FP32), not "whatever is fastest here". FP16 is
- * kept for later: ERROR_UNSUPPORTED. INT8 needs a model file that was calibrated. */
+/* Arithmetic of the network. AUTO is the fastest on this CPU that loses at most 0.05 dB of PSNR
+ * against FP32 by the model file's own figures (docs/model-format.md, "precision_loss_db"), and for
+ * photos at least a 16-bit type; see pipersr_use and pipersr_precision_choose(). FP16 is kept for
+ * later: ERROR_UNSUPPORTED. INT8 needs a model file that was calibrated. */
 typedef enum pipersr_precision {
     PIPERSR_PRECISION_AUTO = 0,
     PIPERSR_PRECISION_FP32 = 1,
@@ -161,14 +215,20 @@ typedef enum pipersr_precision {
     PIPERSR_PRECISION_INT8 = 4
 } pipersr_precision;
 
+/* What an upscaler is for, which says what AUTO may choose: photos keep 16 bits or more, videos may
+ * take INT8. */
+typedef enum pipersr_use { PIPERSR_USE_PHOTO = 0, PIPERSR_USE_VIDEO = 1 } pipersr_use;
+
 /* Upper limit for the instruction set, for tests and comparisons. AUTO takes the best that both the
- * CPU and the operating system allow. */
+ * CPU and the operating system allow and that has the precision, or what the environment variable
+ * PIPERSR_CPU names, if it is set. */
 typedef enum pipersr_isa {
     PIPERSR_ISA_AUTO = 0,
     PIPERSR_ISA_C = 1,      /* portable C, the reference */
     PIPERSR_ISA_AVX2 = 2,   /* AVX2 and FMA */
     PIPERSR_ISA_AVX512 = 3, /* AVX-512 F, BW, DQ, VL */
-    PIPERSR_ISA_NEON = 4    /* 64-bit Arm */
+    PIPERSR_ISA_NEON = 4,   /* 64-bit Arm */
+    PIPERSR_ISA_AMX = 5     /* AMX's tiles beside AVX-512: bf16 and int8 only */
 } pipersr_isa;
 
 /* Name <-> value, as used on the command line ("auto", "fp32", "avx512", ...). The _name functions
@@ -186,7 +246,15 @@ typedef struct pipersr_options {
     uint64_t memory_limit_bytes; /* upper bound of the upscaler's own memory; 0: none */
     uint32_t strip_width_px;     /* 0: from the cache size; else >= 8. Never changes the result */
     uint32_t band_height_px;     /* 0: automatic; else >= 8. Never changes the result */
+    pipersr_use use;             /* see above */
 } pipersr_options;
+
+/* What AUTO stands for with this model, on this CPU. `reason` (NULL: not wanted) gets one line on
+ * what was chosen and why faster ones were not, cut off at `reason_size` bytes. ERROR_ARGUMENT, or
+ * ERROR_UNSUPPORTED where this CPU lacks the instruction set. */
+PIPERSR_API pipersr_status pipersr_precision_choose(const pipersr_model *model, pipersr_use use,
+                                                    pipersr_isa isa, pipersr_precision *precision,
+                                                    char *reason, size_t reason_size);
 
 /* All fields at their defaults (zero). */
 PIPERSR_API pipersr_options pipersr_options_default(void);
@@ -227,6 +295,39 @@ PIPERSR_API void pipersr_upscaler_get_info(const pipersr_upscaler *upscaler,
 PIPERSR_API pipersr_status pipersr_upscale(pipersr_upscaler *upscaler, const pipersr_frame *in,
                                            const pipersr_frame *out);
 
+/* Most frames that one call of pipersr_upscale_frames() takes. */
+enum { PIPERSR_MAX_FRAMES = 256 };
+
+/* Upscales n_frames (1..PIPERSR_MAX_FRAMES) frames of one size and format at once, in[i] to out[i],
+ * as pipersr_upscale() does each. For videos: where a single frame is too small to be shared out
+ * among many threads without computing its parts' borders twice, each thread takes its own, and
+ * nobody waits for the others before the last frame. The bytes are the same. */
+PIPERSR_API pipersr_status pipersr_upscale_frames(pipersr_upscaler *upscaler,
+                                                  const pipersr_frame *in, const pipersr_frame *out,
+                                                  uint32_t n_frames);
+
+/* How many frames of this size to give pipersr_upscale_frames(), or _yuv_frames(), for the most
+ * frames per second: 1..PIPERSR_MAX_FRAMES; 1 for a size that it does not take. */
+PIPERSR_API uint32_t pipersr_frames_at_once(const pipersr_upscaler *upscaler, uint32_t width_px,
+                                            uint32_t height_px);
+
+/* As pipersr_upscale(), for planar YUV, as video decoders give and encoders take it: the
+ * conversions to RGB and back are done on rows that the network has at hand, so there is no pass
+ * over the frame for them. `out` has the format of `in` and scale times its width and height, odd
+ * sizes included; it must not overlap `in`; only its samples are written. Everything else is as for
+ * pipersr_upscale(). */
+PIPERSR_API pipersr_status pipersr_upscale_yuv(pipersr_upscaler *upscaler,
+                                               const pipersr_yuv_format *format,
+                                               const pipersr_yuv_frame *in,
+                                               const pipersr_yuv_frame *out);
+
+/* Several such frames of one size at once, as pipersr_upscale_frames(). */
+PIPERSR_API pipersr_status pipersr_upscale_yuv_frames(pipersr_upscaler *upscaler,
+                                                      const pipersr_yuv_format *format,
+                                                      const pipersr_yuv_frame *in,
+                                                      const pipersr_yuv_frame *out,
+                                                      uint32_t n_frames);
+
 /* Rows in, rows out, for pictures of any height: memory grows with the width only (about 14 KiB per
  * pixel of width for the default model) and the result is the same bytes as pipersr_upscale().
  *
@@ -234,8 +335,9 @@ PIPERSR_API pipersr_status pipersr_upscale(pipersr_upscaler *upscaler, const pip
  *     while (rows are left)
  *         pipersr_rows_push(up, rows, stride, n, out, out_stride, &n_out);   // n_out may be 0
  *
- * After p of h rows are pushed, exactly scale * max(0, p - model.radius_px) rows have come out, or
- * scale * h when p = h. Pushing many rows at once (16 and more) keeps the threads busy. */
+ * An output row needs the input down to model.radius_px rows below it, and comes out when at most
+ * twice as many and one are pushed, or when all are: pipersr_rows_output() tells how many do.
+ * Pushing many rows at once (16 and more) keeps the threads busy. */
 PIPERSR_API pipersr_status pipersr_rows_begin(pipersr_upscaler *upscaler, uint32_t width_px,
                                               uint32_t height_px, pipersr_format format);
 

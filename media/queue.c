@@ -111,6 +111,16 @@ enum media_status media_queue_put(struct media_queue *queue, void *item)
     return status;
 }
 
+/* The mutex is held, and an item is there. */
+static void *take_first(struct media_queue *queue)
+{
+    void *item = queue->ring[queue->first];
+    queue->first = (queue->first + 1) % queue->capacity;
+    queue->count--;
+    pthread_cond_broadcast(&queue->changed);
+    return item;
+}
+
 enum media_status media_queue_get(struct media_queue *queue, void **item)
 {
     enum media_status status = MEDIA_OK;
@@ -124,13 +134,21 @@ enum media_status media_queue_get(struct media_queue *queue, void **item)
         status = queue->status;
     }
     if (status == MEDIA_OK && queue->count > 0) {
-        *item = queue->ring[queue->first];
-        queue->first = (queue->first + 1) % queue->capacity;
-        queue->count--;
-        pthread_cond_broadcast(&queue->changed);
+        *item = take_first(queue);
     }
     pthread_mutex_unlock(&queue->mutex);
     return status;
+}
+
+size_t media_queue_get_more(struct media_queue *queue, void **items, size_t most)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&queue->mutex);
+    while (n < most && queue->status == MEDIA_OK && queue->count > 0) {
+        items[n++] = take_first(queue);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    return n;
 }
 
 void media_queue_finish(struct media_queue *queue)

@@ -39,6 +39,11 @@ enum media_status media_queue_put(struct media_queue *queue, void *item);
 /* On anything but MEDIA_OK, *item is NULL. */
 enum media_status media_queue_get(struct media_queue *queue, void **item);
 
+/* Takes up to `most` items that are there, without waiting; returns how many, 0 also after an
+ * error.
+ */
+size_t media_queue_get_more(struct media_queue *queue, void **items, size_t most);
+
 void media_queue_finish(struct media_queue *queue);
 
 /* `status` is not MEDIA_OK. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * One video on its way, and the three threads that share it: demux, decode and convert to RGB |
- * network | convert back, encode and mux. The conversions are in the outer stages, so that the
- * network's worker threads never wait for them.
+ * One video on its way, and the three threads that share it: demux and decode | network | encode
+ * and mux. Where the formats of both ends allow it (media_video_plan.planar), the library converts
+ * colours inside the network. Else libswscale converts to RGB in the first stage and back in the
+ * third, so that the network's worker threads never wait for it.
  */
 #ifndef MEDIA_VIDEO_PIPELINE_H
 #define MEDIA_VIDEO_PIPELINE_H
@@ -25,6 +26,9 @@ struct media_early_packets {
     size_t count, capacity, total_bytes;
 };
 
+/* Most frames in flight in the network. */
+enum { MEDIA_MAX_AT_ONCE = 64 };
+
 struct media_pipeline {
     const struct media_job *job;
     const struct media_video_options *options;
@@ -39,10 +43,13 @@ struct media_pipeline {
     bool lost_rhythm; /* frames were not at equal distances, and the output cannot say so */
     struct media_early_packets early;
     struct media_colour_conversion to_rgb, from_rgb;
-    struct media_frame_pool unturned;                  /* for orientation */
-    struct media_frame_pool rgb[MEDIA_MAX_PASSES + 1]; /* before and after each pass */
-    struct media_frame_pool encodable;
-    struct media_queue *to_network, *to_encoder; /* of AVFrame */
+    struct media_colour_conversion
+        to_planes;                    /* from RGB, for frames unlike a planar video's first */
+    struct media_frame_pool unturned; /* RGB of the input's size */
+    struct media_frame_pool frames[MEDIA_MAX_PASSES + 1]; /* before and after each pass */
+    struct media_frame_pool encodable;                    /* unless `frames` are */
+    struct media_queue *to_network, *to_encoder;          /* of AVFrame */
+    size_t at_once; /* frames that the network takes together, if they are there */
 
     atomic_bool stop;      /* a stage has failed: the others need not wait for a slow pipe */
     pthread_mutex_t mutex; /* of everything below */

@@ -133,6 +133,18 @@ static void plan_target_colour(struct media_video_plan *plan)
     }
 }
 
+/* Colours pass the network as planes where both ends have the same ones. */
+static void plan_planes(struct media_video_plan *plan)
+{
+    pipersr_yuv_format target;
+    plan->planar = plan->source.format == plan->target.format &&
+                   media_orientation_is_plain(&plan->orientation) &&
+                   media_planar_describe(&plan->source, &plan->planes) &&
+                   media_planar_describe(&plan->target, &target) &&
+                   media_planar_same(&plan->planes, &target);
+    plan->frame_format = plan->planar ? plan->source.format : plan->network_format;
+}
+
 enum media_status
 media_video_plan_make(struct media_video_plan *plan, const struct media_job *job,
                       const struct media_video_options *options, const AVOutputFormat *muxer,
@@ -172,5 +184,6 @@ media_video_plan_make(struct media_video_plan *plan, const struct media_job *job
     plan->target.format = encoder->format;
     plan_picture(plan, muxer, input, first_frame);
     plan_target_colour(plan);
+    plan_planes(plan);
     return MEDIA_OK;
 }

@@ -10,10 +10,16 @@
 #include "media/video_encoder.h"
 #include "media/video_input.h"
 #include "media/video_orientation.h"
+#include "media/video_planar.h"
 
 struct media_video_plan {
-    struct media_samples source;          /* of the first frame; later ones may differ in format */
-    enum AVPixelFormat network_format;    /* RGB, the same before and after the network */
+    struct media_samples source; /* of the first frame; later ones may differ in format */
+    /* The decoder's frames are what the network reads, and its frames what the encoder reads: both
+     * are planar YUV, `planes`. Else there is RGB between them. */
+    bool planar;
+    pipersr_yuv_format planes;
+    enum AVPixelFormat network_format;    /* RGB that loses nothing of the source */
+    enum AVPixelFormat frame_format;      /* between the stages: the source's, or network_format */
     struct media_orientation orientation; /* to be applied to the pixels */
     struct media_samples network_input;   /* before the orientation is applied */
     struct media_samples network_output;

@@ -9,7 +9,8 @@
 enum {
     /* Enough for a stage to work ahead while its neighbour has a slow frame, little enough for
      * large pictures to fit in memory. */
-    QUEUE_FRAMES = 4
+    QUEUE_FRAMES = 4,
+    MOST_PX_AT_ONCE = 1 << 26 /* of enlarged frames: 8 of 3840x2160 */
 };
 
 static const size_t max_early_bytes = (size_t)256 << 20;
@@ -87,8 +88,11 @@ static enum media_status make_pools(struct media_pipeline *pipeline, struct medi
         media_frame_pool_init(&pipeline->unturned, plan->network_format, plan->source.width_px,
                               plan->source.height_px, error);
     for (unsigned i = 0; status == MEDIA_OK && i <= pipeline->job->passes; i++) {
-        status = media_frame_pool_init(&pipeline->rgb[i], plan->network_format,
+        status = media_frame_pool_init(&pipeline->frames[i], plan->frame_format,
                                        plan->pass_width_px[i], plan->pass_height_px[i], error);
+    }
+    if (plan->planar) {
+        return status;
     }
     if (status == MEDIA_OK) {
         status = media_frame_pool_init(&pipeline->encodable, plan->target.format,
@@ -101,11 +105,31 @@ static enum media_status make_pools(struct media_pipeline *pipeline, struct medi
     return status;
 }
 
+/* As many frames as keep the engine's threads busy, unless they are so large that threads share one
+ * well anyway. */
+static size_t frames_at_once(const struct media_pipeline *pipeline)
+{
+    const struct media_video_plan *plan = &pipeline->plan;
+    const unsigned last = pipeline->job->passes;
+    uint64_t wanted =
+        pipersr_frames_at_once(pipeline->job->pass[0], (uint32_t)plan->pass_width_px[0],
+                               (uint32_t)plan->pass_height_px[0]);
+    uint64_t frame_px = (uint64_t)plan->pass_width_px[last] * (uint64_t)plan->pass_height_px[last];
+    uint64_t fitting = MOST_PX_AT_ONCE / (frame_px ? frame_px : 1);
+    uint64_t most = fitting < MEDIA_MAX_AT_ONCE ? fitting : MEDIA_MAX_AT_ONCE;
+    if (wanted > most) {
+        wanted = most;
+    }
+    return wanted > 1 ? (size_t)wanted : 1;
+}
+
 static enum media_status make_queues(struct media_pipeline *pipeline, struct media_error *error)
 {
     const atomic_bool *cancel = pipeline->job->cancel;
-    pipeline->to_network = media_queue_create(QUEUE_FRAMES, discard_frame, cancel);
-    pipeline->to_encoder = media_queue_create(QUEUE_FRAMES, discard_frame, cancel);
+    pipeline->at_once = frames_at_once(pipeline);
+    size_t capacity = pipeline->at_once > QUEUE_FRAMES ? pipeline->at_once : QUEUE_FRAMES;
+    pipeline->to_network = media_queue_create(capacity, discard_frame, cancel);
+    pipeline->to_encoder = media_queue_create(capacity, discard_frame, cancel);
     pthread_condattr_t attributes;
     if (pipeline->to_network == NULL || pipeline->to_encoder == NULL ||
         pthread_condattr_init(&attributes) != 0) {
@@ -167,11 +191,12 @@ void media_pipeline_free(struct media_pipeline *pipeline)
     media_video_input_close(&pipeline->input);
     media_colour_free(&pipeline->to_rgb);
     media_colour_free(&pipeline->from_rgb);
+    media_colour_free(&pipeline->to_planes);
     av_frame_free(&pipeline->first_frame);
     media_pipeline_free_early(&pipeline->early);
     media_frame_pool_free(&pipeline->unturned);
     for (unsigned i = 0; i <= MEDIA_MAX_PASSES; i++) {
-        media_frame_pool_free(&pipeline->rgb[i]);
+        media_frame_pool_free(&pipeline->frames[i]);
     }
     media_frame_pool_free(&pipeline->encodable);
     if (pipeline->locks_made) {

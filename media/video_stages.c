@@ -2,6 +2,7 @@
 #include "media/video_pipeline.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "media/video_compat.h"
 
@@ -27,54 +28,115 @@ static enum media_status check_size(const struct media_pipeline *pipeline, const
                       pipeline->input.n_frames);
 }
 
+/* *rgb: a new frame in the network's RGB format, of the input's size, or NULL. */
 static enum media_status convert_to_rgb(struct media_pipeline *pipeline, const AVFrame *decoded,
-                                        AVFrame **rgb, struct media_error *error)
+                                        const struct media_samples *samples, AVFrame **rgb,
+                                        struct media_error *error)
 {
+    enum media_status status =
+        media_colour_prepare(&pipeline->to_rgb, samples, &pipeline->plan.network_input, error);
+    *rgb = NULL;
+    if (status != MEDIA_OK) {
+        return status;
+    }
+    *rgb = media_frame_pool_get(&pipeline->unturned);
+    if (*rgb == NULL || av_frame_copy_props(*rgb, decoded) < 0) {
+        status = fail_memory(error);
+    }
+    if (status == MEDIA_OK) {
+        status = media_colour_convert(&pipeline->to_rgb, decoded, *rgb, error);
+    }
+    if (status != MEDIA_OK) {
+        av_frame_free(rgb);
+    }
+    return status;
+}
+
+/* Replaces an RGB frame by one that is turned upright. */
+static enum media_status turn(struct media_pipeline *pipeline, AVFrame **rgb,
+                              struct media_error *error)
+{
+    AVFrame *upright = media_frame_pool_get(&pipeline->frames[0]);
+    if (upright == NULL || av_frame_copy_props(upright, *rgb) < 0) {
+        av_frame_free(&upright);
+        return fail_memory(error);
+    }
+    pipersr_format format = media_colour_engine_format(pipeline->plan.network_format);
+    media_orientation_apply(&pipeline->plan.orientation, *rgb, upright,
+                            pipersr_format_pixel_bytes(format));
+    av_frame_free(rgb);
+    *rgb = upright;
+    return MEDIA_OK;
+}
+
+/* Replaces an RGB frame by one with the planes that the video began with. */
+static enum media_status back_to_planes(struct media_pipeline *pipeline, AVFrame **rgb,
+                                        struct media_error *error)
+{
+    const struct media_video_plan *plan = &pipeline->plan;
+    enum media_status status =
+        media_colour_prepare(&pipeline->to_planes, &plan->network_input, &plan->source, error);
+    if (status != MEDIA_OK) {
+        return status;
+    }
+    AVFrame *planes = media_frame_pool_get(&pipeline->frames[0]);
+    if (planes == NULL || av_frame_copy_props(planes, *rgb) < 0) {
+        status = fail_memory(error);
+    }
+    if (status == MEDIA_OK) {
+        status = media_colour_convert(&pipeline->to_planes, *rgb, planes, error);
+    }
+    if (status != MEDIA_OK) {
+        av_frame_free(&planes);
+        return status;
+    }
+    av_frame_free(rgb);
+    *rgb = planes;
+    return MEDIA_OK;
+}
+
+/* *frame: what the network reads, either another reference to the decoded frame or a conversion of
+ * it; NULL on failure. */
+static enum media_status make_network_frame(struct media_pipeline *pipeline, const AVFrame *decoded,
+                                            AVFrame **frame, struct media_error *error)
+{
+    const struct media_video_plan *plan = &pipeline->plan;
     struct media_samples samples;
+    pipersr_yuv_format planes;
+    *frame = NULL;
     enum media_status status = check_size(pipeline, decoded, error);
     if (status == MEDIA_OK) {
         status = media_colour_describe(decoded, &samples, error);
     }
-    if (status == MEDIA_OK) {
-        status =
-            media_colour_prepare(&pipeline->to_rgb, &samples, &pipeline->plan.network_input, error);
-    }
     if (status != MEDIA_OK) {
         return status;
     }
-    bool turn = !media_orientation_is_plain(&pipeline->plan.orientation);
-    AVFrame *straight = media_frame_pool_get(turn ? &pipeline->unturned : &pipeline->rgb[0]);
-    AVFrame *result = turn ? media_frame_pool_get(&pipeline->rgb[0]) : straight;
-    if (straight == NULL || result == NULL || av_frame_copy_props(result, decoded) < 0) {
-        status = fail_memory(error);
+    if (plan->planar && media_planar_describe(&samples, &planes) &&
+        media_planar_same(&planes, &plan->planes)) {
+        *frame = av_frame_clone(decoded);
+        return *frame != NULL ? MEDIA_OK : fail_memory(error);
     }
-    if (status == MEDIA_OK) {
-        status = media_colour_convert(&pipeline->to_rgb, decoded, straight, error);
-    }
-    if (status == MEDIA_OK && turn) {
-        pipersr_format format = media_colour_engine_format(pipeline->plan.network_format);
-        media_orientation_apply(&pipeline->plan.orientation, straight, result,
-                                pipersr_format_pixel_bytes(format));
-    }
-    if (turn) {
-        av_frame_free(&straight);
+    status = convert_to_rgb(pipeline, decoded, &samples, frame, error);
+    if (status == MEDIA_OK && plan->planar) {
+        status = back_to_planes(pipeline, frame, error);
+    } else if (status == MEDIA_OK && !media_orientation_is_plain(&plan->orientation)) {
+        status = turn(pipeline, frame, error);
     }
     if (status != MEDIA_OK) {
-        av_frame_free(&result);
+        av_frame_free(frame);
     }
-    *rgb = result;
     return status;
 }
 
 static enum media_status pass_on(struct media_pipeline *pipeline, const AVFrame *decoded,
                                  struct media_error *error)
 {
-    AVFrame *rgb = NULL;
-    enum media_status status = convert_to_rgb(pipeline, decoded, &rgb, error);
+    AVFrame *frame;
+    enum media_status status = make_network_frame(pipeline, decoded, &frame, error);
     if (status == MEDIA_OK) {
-        status = media_queue_put(pipeline->to_network, rgb);
+        status = media_queue_put(pipeline->to_network, frame);
         if (status != MEDIA_OK) {
-            av_frame_free(&rgb);
+            av_frame_free(&frame);
         }
     }
     return status;
@@ -130,24 +192,76 @@ static pipersr_frame view_of(const AVFrame *frame, pipersr_format format)
                            .format = format};
 }
 
-/* One pass: *frame is replaced by the larger one. */
-static enum media_status upscale(struct media_pipeline *pipeline, unsigned pass, AVFrame **frame,
-                                 struct media_error *error)
+static pipersr_status upscale_rgb(pipersr_upscaler *upscaler, enum AVPixelFormat network_format,
+                                  AVFrame *const *from, AVFrame *const *to, size_t n)
 {
+    pipersr_format format = media_colour_engine_format(network_format);
+    pipersr_frame in[MEDIA_MAX_AT_ONCE], out[MEDIA_MAX_AT_ONCE];
+    pipersr_status status = PIPERSR_OK;
+    for (size_t i = 0; status == PIPERSR_OK && i < n; i++) {
+        in[i] = view_of(from[i], format);
+        out[i] = view_of(to[i], format);
+        status = pipersr_bleed_transparent(&in[i]);
+    }
+    return status == PIPERSR_OK ? pipersr_upscale_frames(upscaler, in, out, (uint32_t)n) : status;
+}
+
+static pipersr_status upscale_planes(pipersr_upscaler *upscaler, const pipersr_yuv_format *format,
+                                     AVFrame *const *from, AVFrame *const *to, size_t n)
+{
+    pipersr_yuv_frame in[MEDIA_MAX_AT_ONCE], out[MEDIA_MAX_AT_ONCE];
+    for (size_t i = 0; i < n; i++) {
+        in[i] = media_planar_view(from[i]);
+        out[i] = media_planar_view(to[i]);
+    }
+    return pipersr_upscale_yuv_frames(upscaler, format, in, out, (uint32_t)n);
+}
+
+/* Frames on their way through the network together. */
+struct batch {
+    AVFrame *frames[MEDIA_MAX_AT_ONCE];
+    size_t n;
+};
+
+static void free_batch(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        av_frame_free(&batch->frames[i]);
+    }
+    batch->n = 0;
+}
+
+static bool get_larger_frames(struct media_frame_pool *pool, const struct batch *from,
+                              struct batch *to)
+{
+    for (to->n = 0; to->n < from->n; to->n++) {
+        AVFrame *frame = media_frame_pool_get(pool);
+        if (frame == NULL || av_frame_copy_props(frame, from->frames[to->n]) < 0) {
+            av_frame_free(&frame);
+            return false;
+        }
+        to->frames[to->n] = frame;
+    }
+    return true;
+}
+
+/* One pass: the frames are replaced by larger ones. After a failure they are the caller's still. */
+static enum media_status upscale(struct media_pipeline *pipeline, unsigned pass,
+                                 struct batch *batch, struct media_error *error)
+{
+    const struct media_video_plan *plan = &pipeline->plan;
     pipersr_upscaler *upscaler = pipeline->job->pass[pass];
-    pipersr_format format = media_colour_engine_format(pipeline->plan.network_format);
-    AVFrame *larger = media_frame_pool_get(&pipeline->rgb[pass + 1]);
-    if (larger == NULL || av_frame_copy_props(larger, *frame) < 0) {
-        av_frame_free(&larger);
+    struct batch larger;
+    if (!get_larger_frames(&pipeline->frames[pass + 1], batch, &larger)) {
+        free_batch(&larger);
         return fail_memory(error);
     }
-    pipersr_frame in = view_of(*frame, format), out = view_of(larger, format);
-    pipersr_status status = pipersr_bleed_transparent(&in);
-    if (status == PIPERSR_OK) {
-        status = pipersr_upscale(upscaler, &in, &out);
-    }
-    av_frame_free(frame);
-    *frame = larger;
+    pipersr_status status =
+        plan->planar
+            ? upscale_planes(upscaler, &plan->planes, batch->frames, larger.frames, batch->n)
+            : upscale_rgb(upscaler, plan->network_format, batch->frames, larger.frames, batch->n);
+    free_batch(batch);
+    *batch = larger;
     return status == PIPERSR_OK ? MEDIA_OK : media_fail_engine(error, status, upscaler);
 }
 
@@ -165,27 +279,57 @@ static void report_progress(const struct media_pipeline *pipeline, uint64_t done
     job->on_progress(job->opaque, &progress);
 }
 
+/* Waits for a frame and takes others that are there; none at the end of the video. */
+static enum media_status get_batch(struct media_pipeline *pipeline, struct batch *batch)
+{
+    void *items[MEDIA_MAX_AT_ONCE];
+    enum media_status status = media_queue_get(pipeline->to_network, &items[0]);
+    batch->n = status == MEDIA_OK && items[0] != NULL;
+    if (batch->n == 1) {
+        batch->n += media_queue_get_more(pipeline->to_network, items + 1, pipeline->at_once - 1);
+    }
+    for (size_t i = 0; i < batch->n; i++) {
+        batch->frames[i] = items[i];
+    }
+    return status;
+}
+
+/* Hands the frames over; those that the queue does not take stay in the batch. */
+static enum media_status put_batch(struct media_pipeline *pipeline, struct batch *batch)
+{
+    enum media_status status = MEDIA_OK;
+    size_t n_put = 0;
+    while (n_put < batch->n && status == MEDIA_OK) {
+        status = media_queue_put(pipeline->to_encoder, batch->frames[n_put]);
+        n_put += status == MEDIA_OK;
+    }
+    batch->n -= n_put;
+    memmove(batch->frames, batch->frames + n_put, batch->n * sizeof *batch->frames);
+    return status;
+}
+
 enum media_status media_stage_network(struct media_pipeline *pipeline, struct media_error *error)
 {
-    for (uint64_t done = 1;; done++) {
-        void *item;
-        enum media_status status = media_queue_get(pipeline->to_network, &item);
-        AVFrame *frame = item;
+    uint64_t done = 0;
+    for (;;) {
+        struct batch batch;
+        enum media_status status = get_batch(pipeline, &batch);
         if (status != MEDIA_OK) {
             return status;
         }
-        if (frame == NULL) {
+        if (batch.n == 0) {
             media_queue_finish(pipeline->to_encoder);
             return MEDIA_OK;
         }
+        done += batch.n;
         for (unsigned pass = 0; status == MEDIA_OK && pass < pipeline->job->passes; pass++) {
-            status = upscale(pipeline, pass, &frame, error);
+            status = upscale(pipeline, pass, &batch, error);
         }
         if (status == MEDIA_OK) {
-            status = media_queue_put(pipeline->to_encoder, frame);
+            status = put_batch(pipeline, &batch);
         }
         if (status != MEDIA_OK) {
-            av_frame_free(&frame);
+            free_batch(&batch);
             return status;
         }
         report_progress(pipeline, done);
@@ -194,9 +338,9 @@ enum media_status media_stage_network(struct media_pipeline *pipeline, struct me
 
 /* ---------------------------------------------------------------------------------- stage 3 -- */
 
-/* The decoded frame's properties, without those that are about its old pixels and bitstream. */
-static bool carry_properties(const struct media_pipeline *pipeline, AVFrame *to,
-                             const AVFrame *from)
+/* The frame has the decoded frame's properties: corrects those that are about its old pixels and
+ * bitstream. */
+static void correct_properties(const struct media_pipeline *pipeline, AVFrame *to)
 {
     static const enum AVFrameSideDataType outdated[] = {
         AV_FRAME_DATA_PANSCAN,
@@ -206,9 +350,6 @@ static bool carry_properties(const struct media_pipeline *pipeline, AVFrame *to,
         AV_FRAME_DATA_FILM_GRAIN_PARAMS,
         AV_FRAME_DATA_SEI_UNREGISTERED,
     };
-    if (av_frame_copy_props(to, from) < 0) {
-        return false;
-    }
     for (size_t i = 0; i < sizeof outdated / sizeof outdated[0]; i++) {
         av_frame_remove_side_data(to, outdated[i]);
     }
@@ -225,7 +366,6 @@ static bool carry_properties(const struct media_pipeline *pipeline, AVFrame *to,
     to->color_primaries = picture->tags.primaries;
     to->color_trc = picture->tags.transfer;
     to->chroma_location = picture->tags.chroma_location;
-    return true;
 }
 
 /* For containers without timestamps: the n-th frame is at n times the frame's length. */
@@ -244,19 +384,40 @@ static void count_frame(struct media_pipeline *pipeline, AVFrame *frame)
     media_frame_set_duration(frame, 1);
 }
 
-static enum media_status encode_frame(struct media_pipeline *pipeline, const AVFrame *rgb,
+/* Replaces an RGB frame by one in the encoder's format. */
+static enum media_status convert_for_encoder(struct media_pipeline *pipeline, AVFrame **frame,
+                                             struct media_error *error)
+{
+    AVFrame *encodable = media_frame_pool_get(&pipeline->encodable);
+    enum media_status status = MEDIA_OK;
+    if (encodable == NULL || av_frame_copy_props(encodable, *frame) < 0) {
+        status = fail_memory(error);
+    }
+    if (status == MEDIA_OK) {
+        status = media_colour_convert(&pipeline->from_rgb, *frame, encodable, error);
+    }
+    if (status != MEDIA_OK) {
+        av_frame_free(&encodable);
+        return status;
+    }
+    av_frame_free(frame);
+    *frame = encodable;
+    return MEDIA_OK;
+}
+
+/* Frees the frame in any case. */
+static enum media_status encode_frame(struct media_pipeline *pipeline, AVFrame *frame,
                                       struct media_error *error)
 {
-    AVFrame *frame = media_frame_pool_get(&pipeline->encodable);
-    if (frame == NULL || !carry_properties(pipeline, frame, rgb)) {
-        av_frame_free(&frame);
-        return fail_memory(error);
+    enum media_status status = MEDIA_OK;
+    if (!pipeline->plan.planar) {
+        status = convert_for_encoder(pipeline, &frame, error);
     }
-    if (pipeline->plan.counts_frames) {
-        count_frame(pipeline, frame);
-    }
-    enum media_status status = media_colour_convert(&pipeline->from_rgb, rgb, frame, error);
     if (status == MEDIA_OK) {
+        correct_properties(pipeline, frame);
+        if (pipeline->plan.counts_frames) {
+            count_frame(pipeline, frame);
+        }
         status = media_video_encoder_send(&pipeline->encoder, frame, media_video_output_encoded,
                                           &pipeline->output, error);
     }
@@ -269,15 +430,13 @@ enum media_status media_stage_encode(struct media_pipeline *pipeline, struct med
     for (;;) {
         void *item;
         enum media_status status = media_queue_get(pipeline->to_encoder, &item);
-        AVFrame *rgb = item;
-        if (status == MEDIA_OK && rgb == NULL) {
+        if (status == MEDIA_OK && item == NULL) {
             return media_video_encoder_send(&pipeline->encoder, NULL, media_video_output_encoded,
                                             &pipeline->output, error);
         }
         if (status == MEDIA_OK) {
-            status = encode_frame(pipeline, rgb, error);
+            status = encode_frame(pipeline, item, error);
         }
-        av_frame_free(&rgb);
         if (status != MEDIA_OK) {
             return status;
         }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "pipersr.h"
+#include "src/choice.h"
 #include "src/cpu.h"
 #include "src/engine.h"
 #include "src/error.h"
@@ -35,7 +36,7 @@ const char *pipersr_version(void)
 /* ----------------------------------------------------------------------------------- options -- */
 
 static const char *const precision_names[] = {"auto", "fp32", "fp16", "bf16", "int8"};
-static const char *const isa_names[] = {"auto", "c", "avx2", "avx512", "neon"};
+static const char *const isa_names[] = {"auto", "c", "avx2", "avx512", "neon", "amx"};
 
 enum {
     N_PRECISIONS = sizeof precision_names / sizeof *precision_names,
@@ -90,6 +91,8 @@ static pipersr_status check_options(const pipersr_options *options, pipersr_erro
         return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "threads must be 0 to %d", MAX_THREADS);
     if (!pipersr_precision_name(options->precision) || !pipersr_isa_name(options->isa))
         return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "unknown precision or instruction set");
+    if ((unsigned)options->use > PIPERSR_USE_VIDEO)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "unknown use of an upscaler");
     if ((options->strip_width_px && options->strip_width_px < MIN_PART_PX) ||
         (options->band_height_px && options->band_height_px < MIN_PART_PX))
         return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
@@ -97,13 +100,11 @@ static pipersr_status check_options(const pipersr_options *options, pipersr_erro
     return PIPERSR_OK;
 }
 
-/* AUTO becomes what it stands for; says clearly what is missing. */
+/* Says clearly what is missing. `precision` is not AUTO. */
 static pipersr_status select_kernels(pipersr_precision precision, pipersr_isa isa,
                                      const struct psr_kernels **kernels, pipersr_error *error)
 {
     const uint32_t features = psr_cpu_features();
-    if (precision == PIPERSR_PRECISION_AUTO)
-        precision = PIPERSR_PRECISION_FP32;
     if (!psr_kernels_select(precision, PIPERSR_ISA_AUTO, UINT32_MAX))
         return psr_fail(error, PIPERSR_ERROR_UNSUPPORTED,
                         "precision %s is not in this version; fp32, bf16 and int8 are",
@@ -139,9 +140,15 @@ pipersr_status pipersr_upscaler_create(const pipersr_model *model, const pipersr
         options = &defaults;
 
     const struct psr_kernels *kernels;
+    pipersr_isa isa = options->isa;
+    pipersr_precision precision = options->precision;
     pipersr_status status = check_options(options, error);
     if (!status)
-        status = select_kernels(options->precision, options->isa, &kernels, error);
+        status = psr_auto_isa(&isa, error);
+    if (!status && precision == PIPERSR_PRECISION_AUTO)
+        status = psr_auto_precision(model, options->use, isa, &precision, NULL, 0, error);
+    if (!status)
+        status = select_kernels(precision, isa, &kernels, error);
     if (!status && kernels->precision == PIPERSR_PRECISION_INT8 && !model->has_int8)
         status = psr_fail(error, PIPERSR_ERROR_UNSUPPORTED,
                           "this model file lacks the numbers that int8 needs: calibrate it first");
@@ -208,42 +215,127 @@ void pipersr_cancel(pipersr_upscaler *upscaler)
 static pipersr_status check_picture(uint32_t width, uint32_t height, pipersr_format format,
                                     struct psr_picture *picture, pipersr_error *error)
 {
-    picture->width = width;
-    picture->height = height;
+    *picture = (struct psr_picture){.width = width, .height = height};
     return psr_check_size_and_format(width, height, format, &picture->format, error);
 }
 
-pipersr_status pipersr_upscale(pipersr_upscaler *upscaler, const pipersr_frame *in,
-                               const pipersr_frame *out)
+/* Both frames of a pair, and that they are of the first pair's size and format. */
+static pipersr_status check_frames(const pipersr_frame *in, const pipersr_frame *out,
+                                   const pipersr_frame *first, const struct psr_picture *picture,
+                                   uint32_t scale, pipersr_error *error)
 {
-    if (!upscaler)
-        return PIPERSR_ERROR_ARGUMENT;
-    pipersr_error *error = &upscaler->error;
-    const uint32_t scale = upscaler->engine.network.scale;
-    struct psr_picture picture;
-
-    if (!in || !out)
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no input or output frame was given");
-    pipersr_status status = check_picture(in->width_px, in->height_px, in->format, &picture, error);
-    if (status)
-        return status;
+    if (in->format != first->format || in->width_px != first->width_px ||
+        in->height_px != first->height_px)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "frames that are upscaled together must be of one size and format");
     if (out->format != in->format || out->width_px != in->width_px * scale ||
         out->height_px != in->height_px * scale)
         return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
                         "the output frame must be %" PRIu32 " x %" PRIu32
                         " pixels in the input's format",
                         in->width_px * scale, in->height_px * scale);
-    status = psr_check_rows(in->data, in->stride_bytes, in->width_px, in->height_px,
-                            &picture.format, "input", error);
+    pipersr_status status = psr_check_rows(in->data, in->stride_bytes, in->width_px, in->height_px,
+                                           &picture->format, "input", error);
     if (!status)
         status = psr_check_rows(out->data, out->stride_bytes, out->width_px, out->height_px,
-                                &picture.format, "output", error);
+                                &picture->format, "output", error);
+    return status;
+}
+
+pipersr_status pipersr_upscale(pipersr_upscaler *upscaler, const pipersr_frame *in,
+                               const pipersr_frame *out)
+{
+    return pipersr_upscale_frames(upscaler, in, out, 1);
+}
+
+pipersr_status pipersr_upscale_frames(pipersr_upscaler *upscaler, const pipersr_frame *in,
+                                      const pipersr_frame *out, uint32_t n_frames)
+{
+    if (!upscaler)
+        return PIPERSR_ERROR_ARGUMENT;
+    pipersr_error *error = &upscaler->error;
+    struct psr_picture picture;
+    struct psr_rows in_rows[PIPERSR_MAX_FRAMES], out_rows[PIPERSR_MAX_FRAMES];
+
+    if (!in || !out)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no input or output frame was given");
+    if (n_frames < 1 || n_frames > PIPERSR_MAX_FRAMES)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "frames at once must be 1 to %d",
+                        PIPERSR_MAX_FRAMES);
+    pipersr_status status = check_picture(in->width_px, in->height_px, in->format, &picture, error);
+    for (uint32_t i = 0; !status && i < n_frames; i++) {
+        status = check_frames(&in[i], &out[i], in, &picture, upscaler->engine.network.scale, error);
+        in_rows[i] = (struct psr_rows){in[i].data, in[i].stride_bytes, 0};
+        out_rows[i] = (struct psr_rows){out[i].data, out[i].stride_bytes, 0};
+    }
     if (status)
         return status;
+    return psr_engine_run_frames(&upscaler->engine, &picture, n_frames, in_rows, out_rows, error);
+}
 
-    const struct psr_rows in_rows = {in->data, in->stride_bytes, 0};
-    const struct psr_rows out_rows = {out->data, out->stride_bytes, 0};
-    return psr_engine_run_frame(&upscaler->engine, &picture, &in_rows, &out_rows, error);
+/* The same for planar frames. */
+static pipersr_status check_yuv_frames(const pipersr_yuv_frame *in, const pipersr_yuv_frame *out,
+                                       const struct psr_picture *picture, uint32_t scale,
+                                       pipersr_error *error)
+{
+    if (in->width_px != picture->width || in->height_px != picture->height)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "frames that are upscaled together must be of one size");
+    if (out->width_px != in->width_px * scale || out->height_px != in->height_px * scale)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
+                        "the output frame must be %" PRIu32 " x %" PRIu32 " pixels",
+                        in->width_px * scale, in->height_px * scale);
+    pipersr_status status = psr_yuv_check_frame(in, &picture->yuv, "input", error);
+    if (!status)
+        status = psr_yuv_check_frame(out, &picture->yuv, "output", error);
+    return status;
+}
+
+pipersr_status pipersr_upscale_yuv(pipersr_upscaler *upscaler, const pipersr_yuv_format *format,
+                                   const pipersr_yuv_frame *in, const pipersr_yuv_frame *out)
+{
+    return pipersr_upscale_yuv_frames(upscaler, format, in, out, 1);
+}
+
+pipersr_status pipersr_upscale_yuv_frames(pipersr_upscaler *upscaler,
+                                          const pipersr_yuv_format *format,
+                                          const pipersr_yuv_frame *in, const pipersr_yuv_frame *out,
+                                          uint32_t n_frames)
+{
+    if (!upscaler)
+        return PIPERSR_ERROR_ARGUMENT;
+    pipersr_error *error = &upscaler->error;
+    struct psr_rows in_planes[PIPERSR_MAX_FRAMES * PSR_PLANES];
+    struct psr_rows out_planes[PIPERSR_MAX_FRAMES * PSR_PLANES];
+
+    if (!format || !in || !out)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no format, input or output was given");
+    if (n_frames < 1 || n_frames > PIPERSR_MAX_FRAMES)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "frames at once must be 1 to %d",
+                        PIPERSR_MAX_FRAMES);
+    struct psr_picture picture = {.width = in->width_px, .height = in->height_px, .planar = true};
+    pipersr_status status = psr_yuv_describe(format, &picture.yuv, error);
+    if (!status)
+        status = psr_check_size(in->width_px, in->height_px, error);
+    for (uint32_t i = 0; !status && i < n_frames; i++) {
+        status = check_yuv_frames(&in[i], &out[i], &picture, upscaler->engine.network.scale, error);
+        psr_yuv_planes(&in[i], &in_planes[i * PSR_PLANES]);
+        psr_yuv_planes(&out[i], &out_planes[i * PSR_PLANES]);
+    }
+    if (status)
+        return status;
+    return psr_engine_run_frames(&upscaler->engine, &picture, n_frames, in_planes, out_planes,
+                                 error);
+}
+
+uint32_t pipersr_frames_at_once(const pipersr_upscaler *upscaler, uint32_t width_px,
+                                uint32_t height_px)
+{
+    struct psr_picture picture;
+    if (!upscaler || check_picture(width_px, height_px, PIPERSR_RGB8, &picture, NULL))
+        return 1;
+    const uint32_t frames = psr_engine_frames_at_once(&upscaler->engine, &picture);
+    return frames < PIPERSR_MAX_FRAMES ? frames : PIPERSR_MAX_FRAMES;
 }
 
 pipersr_status pipersr_rows_begin(pipersr_upscaler *upscaler, uint32_t width_px, uint32_t height_px,
@@ -315,7 +407,8 @@ static void probe(void *argument, size_t job, unsigned worker)
 {
     struct probe_run *run = argument;
     (void)worker;
-    run->result[job].value = run->kernels->probe(run->rounds, &run->result[job].operations);
+    const struct psr_kernels *kernels = run->kernels->probe ? run->kernels : run->kernels->head;
+    run->result[job].value = kernels->probe(run->rounds, &run->result[job].operations);
 }
 
 static double seconds_now(void)
@@ -336,7 +429,10 @@ pipersr_status pipersr_measure_peak(pipersr_precision precision, pipersr_isa isa
     *gflops = 0;
     if (!threads)
         threads = pipersr_cpu_count();
-    pipersr_status status = select_kernels(precision, isa, &kernels, NULL);
+    pipersr_status status = psr_auto_isa(&isa, NULL);
+    if (!status)
+        status =
+            select_kernels(precision ? precision : PIPERSR_PRECISION_FP32, isa, &kernels, NULL);
     if (status)
         return status;
     struct psr_pool *pool = psr_pool_create(threads);

@@ -153,8 +153,7 @@ pipersr_status pipersr_calibrator_add(pipersr_calibrator *calibrator, const pipe
     if (weight < 1 || weight > MAX_WEIGHT)
         return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "a frame's weight must be 1 to %d",
                         MAX_WEIGHT);
-    picture.width = frame->width_px;
-    picture.height = frame->height_px;
+    picture = (struct psr_picture){.width = frame->width_px, .height = frame->height_px};
     pipersr_status status = psr_check_size_and_format(frame->width_px, frame->height_px,
                                                       frame->format, &picture.format, error);
     if (!status)

@@ -9,6 +9,9 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
 
 /* The register sets that the operating system saves on a task switch (XCR0). A CPU flag alone is
  * not enough: without the system's support the first instruction would fault. */
@@ -19,9 +22,24 @@ static uint64_t saved_state(void)
     return (uint64_t)high << 32 | low;
 }
 
+/* Tiles are 8 KiB more to save at a task switch, so Linux wants to be asked once by each process.
+ * Its yes holds for all threads, those that run already and those to come, and asking again does no
+ * harm. A system that is not known to let tiles be used counts as a no. */
+static int may_use_tiles(void)
+{
+#if defined(__linux__)
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+    return 0;
+#endif
+}
+
 uint32_t psr_cpu_features(void)
 {
+    /* XCR0: a tile's shape is bit 17, its contents bit 18. */
     enum { YMM_STATE = 0x6, ZMM_STATE = 0xe6, TILE_STATE = 0x60000 };
+    enum { HAS_AMX_BF16 = 1 << 22, HAS_AMX_TILE = 1 << 24, HAS_AMX_INT8 = 1 << 25 };
     uint32_t a, b, c, d, features = 0;
 
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
@@ -47,10 +65,10 @@ uint32_t psr_cpu_features(void)
             features |= PSR_CPU_AVX512_VNNI;
         if (a71 & 1u << 5)
             features |= PSR_CPU_AVX512_BF16;
-        if ((state & TILE_STATE) == TILE_STATE && (d7 & 1u << 24)) {
-            if (d7 & 1u << 25)
+        if ((d7 & HAS_AMX_TILE) && (state & TILE_STATE) == TILE_STATE && may_use_tiles()) {
+            if (d7 & HAS_AMX_INT8)
                 features |= PSR_CPU_AMX_INT8;
-            if (d7 & 1u << 22)
+            if (d7 & HAS_AMX_BF16)
                 features |= PSR_CPU_AMX_BF16;
         }
     }
@@ -137,8 +155,9 @@ pipersr_isa pipersr_cpu_describe(char *text, size_t size)
             used += (size_t)n;
         }
     }
-    return features & PSR_CPU_AVX512 ? PIPERSR_ISA_AVX512
-           : features & PSR_CPU_AVX2 ? PIPERSR_ISA_AVX2
-           : features & PSR_CPU_NEON ? PIPERSR_ISA_NEON
-                                     : PIPERSR_ISA_C;
+    return features & (PSR_CPU_AMX_INT8 | PSR_CPU_AMX_BF16) ? PIPERSR_ISA_AMX
+           : features & PSR_CPU_AVX512                      ? PIPERSR_ISA_AVX512
+           : features & PSR_CPU_AVX2                        ? PIPERSR_ISA_AVX2
+           : features & PSR_CPU_NEON                        ? PIPERSR_ISA_NEON
+                                                            : PIPERSR_ISA_C;
 }

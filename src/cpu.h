@@ -21,7 +21,8 @@ enum {
     PSR_CPU_NEON_BF16 = 1 << 10
 };
 
-/* Bit set of PSR_CPU_*; a set whose registers the system does not save is left out. */
+/* Bit set of PSR_CPU_*; a set whose registers the system does not save is left out. Where the CPU
+ * has AMX, Linux is asked to let this process use it; refused, AMX is left out. */
 uint32_t psr_cpu_features(void);
 
 #endif

@@ -4,17 +4,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "src/cache.h"
 #include "src/error.h"
-
-enum {
-    /* Where a strip's width is free. Wider strips waste less on their surround (about 15 columns of
-     * work each) and spread each layer's weights over more pixels; the rows of one layer should
-     * still fit in a core's L2 cache: 4 rows of 384 pixels of 64 floats are 400 KB. */
-    STRIP_WIDTH_PX = 384,
-    /* Below this a strip is mostly surround. */
-    MIN_STRIP_PX = 32,
-    MIN_BAND_PX = 64
-};
+#include "src/plan.h"
 
 pipersr_status psr_engine_init(struct psr_engine *engine, const pipersr_model *model,
                                const struct psr_kernels *kernels, const pipersr_options *options,
@@ -25,6 +17,8 @@ pipersr_status psr_engine_init(struct psr_engine *engine, const pipersr_model *m
     engine->mem = mem;
     engine->strip_width = options->strip_width_px;
     engine->band_height = options->band_height_px;
+    const struct psr_cache cache = psr_cache_describe();
+    engine->cache_bytes = psr_cache_per_thread(&cache);
     atomic_init(&engine->cancelled, false);
     if (psr_network_init(&engine->network, model, kernels, mem))
         return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory for the packed weights%s",
@@ -49,63 +43,29 @@ void psr_engine_free(struct psr_engine *engine)
 
 /* ------------------------------------------------------------------------------ the planning -- */
 
-static uint32_t parts_of(uint32_t size, uint32_t part)
+/* What the planner has to know of n pictures like this one. Returns -1 where a strip's size cannot
+ * be counted. */
+static int describe_plan(const struct psr_engine *engine, const struct psr_picture *picture,
+                         uint32_t n_pictures, uint32_t max_bands, struct psr_plan_request *request)
 {
-    return (size + part - 1) / part;
-}
-
-/* Border i of n equal bands of `height`. */
-static uint32_t band_border(uint32_t height, uint32_t bands, uint32_t i)
-{
-    return (uint32_t)((uint64_t)height * i / bands);
-}
-
-/* A picture cannot be cut into more strips than this. */
-static uint32_t most_strips(uint32_t width)
-{
-    return parts_of(width, PSR_STRIP_ALIGNMENT_PX);
-}
-
-/* Border i of n strips of `width`, about equal. */
-static uint32_t strip_border(uint32_t width, uint32_t strips, uint32_t i)
-{
-    const uint64_t px = (uint64_t)most_strips(width) * i / strips * PSR_STRIP_ALIGNMENT_PX;
-    return px < width ? (uint32_t)px : width;
-}
-
-/* Of n strips of `width`. */
-static uint32_t widest_strip(uint32_t width, uint32_t strips)
-{
-    const uint32_t px = parts_of(most_strips(width), strips) * PSR_STRIP_ALIGNMENT_PX;
-    return px < width ? px : width;
-}
-
-/* Strips for a width: as wide as allowed, and a multiple of the threads where that leaves them
- * reasonably wide, so that all threads end together. */
-static uint32_t count_strips(const struct psr_engine *engine, uint32_t width)
-{
-    if (engine->strip_width) {
-        const uint32_t strips = parts_of(width, engine->strip_width);
-        return strips < most_strips(width) ? strips : most_strips(width);
-    }
-    const uint32_t threads = psr_pool_threads(engine->pool);
-    uint32_t strips = parts_of(width, STRIP_WIDTH_PX);
-    const uint32_t even = parts_of(strips, threads) * threads;
-    if (width / even >= MIN_STRIP_PX)
-        return even;
-    const uint32_t most = width / MIN_STRIP_PX;
-    return most > strips ? most : strips;
-}
-
-/* Bands for a picture with too few strips to go round. */
-static uint32_t count_bands(const struct psr_engine *engine, uint32_t strips, uint32_t height)
-{
-    if (engine->band_height)
-        return parts_of(height, engine->band_height);
-    const uint32_t threads = psr_pool_threads(engine->pool);
-    const uint32_t wanted = strips >= threads ? 1 : parts_of(threads, strips);
-    const uint32_t most = height / MIN_BAND_PX;
-    return wanted <= most ? wanted : most > 1 ? most : 1;
+    const struct psr_network *network = &engine->network;
+    size_t narrow, wide;
+    if (psr_strip_bytes(network, picture, 0, &narrow) ||
+        psr_strip_bytes(network, picture, PSR_STRIP_ALIGNMENT_PX, &wide))
+        return -1;
+    *request = (struct psr_plan_request){
+        .width_px = picture->width,
+        .height_px = picture->height,
+        .n_pictures = n_pictures,
+        .threads = psr_pool_threads(engine->pool),
+        .bytes_per_column = (wide - narrow) / PSR_STRIP_ALIGNMENT_PX,
+        .cache_bytes = engine->cache_bytes,
+        .strip_width_px = engine->strip_width,
+        .band_height_px = engine->band_height,
+        .max_bands = max_bands,
+    };
+    psr_strip_surround(network, picture, &request->surround_px, &request->surround_rows);
+    return 0;
 }
 
 static pipersr_status fail_memory(const struct psr_engine *engine,
@@ -142,29 +102,34 @@ static int reserve_strips(struct psr_engine *engine, uint32_t count, size_t byte
 
 /* ------------------------------------------------------------------------------ whole frames -- */
 
-struct frame_run {
+struct frames_run {
     struct psr_engine *engine;
     const struct psr_picture *picture;
-    const struct psr_rows *in, *out;
-    uint32_t columns, bands;
+    const struct psr_rows *in, *out; /* of each frame; each plane of it */
+    struct psr_plan plan;
     bool strip_per_job; /* else one per worker */
 };
 
+/* Jobs go through a frame before they start on the next, so that early frames are done early. */
 static void run_part(void *argument, size_t job, unsigned worker)
 {
-    const struct frame_run *run = argument;
+    const struct frames_run *run = argument;
     const struct psr_network *network = &run->engine->network;
-    const uint32_t column = (uint32_t)(job % run->columns), band = (uint32_t)(job / run->columns);
+    const struct psr_picture *picture = run->picture;
+    const uint32_t strips = run->plan.strips, bands = run->plan.bands;
+    const size_t frame = job / ((size_t)strips * bands);
+    const uint32_t part = (uint32_t)(job % ((size_t)strips * bands));
+    const uint32_t i = part % strips, band = part / strips;
     /* Fewer jobs than workers: one scratch each, as any worker may take any job. */
     struct psr_strip *strip = &run->engine->strips[run->strip_per_job ? job : worker];
 
-    psr_strip_begin(strip, network, run->picture,
-                    strip_border(run->picture->width, run->columns, column),
-                    strip_border(run->picture->width, run->columns, column + 1),
-                    band_border(run->picture->height, run->bands, band),
-                    band_border(run->picture->height, run->bands, band + 1));
-    psr_strip_advance(strip, network, psr_strip_end(strip, network), run->in, run->out,
-                      &run->engine->cancelled);
+    psr_strip_begin(strip, network, picture, psr_plan_strip_border(picture->width, strips, i),
+                    psr_plan_strip_border(picture->width, strips, i + 1),
+                    psr_plan_band_border(picture->height, bands, band),
+                    psr_plan_band_border(picture->height, bands, band + 1));
+    const size_t first = frame * (picture->planar ? PSR_PLANES : 1);
+    psr_strip_advance(strip, network, psr_strip_end(strip, network), &run->in[first],
+                      &run->out[first], &run->engine->cancelled);
 }
 
 static pipersr_status check_cancelled(struct psr_engine *engine, pipersr_error *error)
@@ -175,34 +140,45 @@ static pipersr_status check_cancelled(struct psr_engine *engine, pipersr_error *
     return psr_fail(error, PIPERSR_ERROR_CANCELLED, "cancelled");
 }
 
-pipersr_status psr_engine_run_frame(struct psr_engine *engine, const struct psr_picture *picture,
-                                    const struct psr_rows *in, const struct psr_rows *out,
-                                    pipersr_error *error)
+pipersr_status psr_engine_run_frames(struct psr_engine *engine, const struct psr_picture *picture,
+                                     uint32_t n_frames, const struct psr_rows *in,
+                                     const struct psr_rows *out, pipersr_error *error)
 {
     const uint32_t threads = psr_pool_threads(engine->pool);
-    struct frame_run run = {.engine = engine, .picture = picture, .in = in, .out = out};
+    struct frames_run run = {.engine = engine, .picture = picture, .in = in, .out = out};
+    struct psr_plan_request request;
     size_t bytes = 0;
 
     engine->columns = 0; /* the strips' state is lost */
-    run.columns = count_strips(engine, picture->width);
+    if (describe_plan(engine, picture, n_frames, UINT32_MAX, &request))
+        return fail_memory(engine, picture, UINT64_MAX, error);
+    run.plan = psr_plan_cut(&request);
     for (;;) {
-        const uint32_t width = widest_strip(picture->width, run.columns);
+        const uint32_t width = psr_plan_widest_strip(picture->width, run.plan.strips);
         if (psr_strip_bytes(&engine->network, picture, width, &bytes))
             return fail_memory(engine, picture, UINT64_MAX, error);
-        run.bands = count_bands(engine, run.columns, picture->height);
-        const uint64_t jobs = (uint64_t)run.columns * run.bands;
+        const uint64_t jobs = (uint64_t)run.plan.strips * run.plan.bands * n_frames;
         run.strip_per_job = jobs < threads;
         if (reserve_strips(engine, run.strip_per_job ? (uint32_t)jobs : threads, bytes) == 0)
             break;
         /* A memory limit is met with narrower strips: slower, the same result. */
         free_strips(engine);
-        const uint32_t most = most_strips(picture->width);
-        if (!engine->mem->limit_bytes || run.columns >= most)
+        const uint32_t most = psr_plan_most_strips(picture->width);
+        if (!engine->mem->limit_bytes || run.plan.strips >= most)
             return fail_memory(engine, picture, (uint64_t)bytes * threads, error);
-        run.columns = 2 * run.columns < most ? 2 * run.columns : most;
+        run.plan.strips = 2 * run.plan.strips < most ? 2 * run.plan.strips : most;
     }
-    psr_pool_run(engine->pool, (size_t)run.columns * run.bands, run_part, &run);
+    psr_pool_run(engine->pool, (size_t)run.plan.strips * run.plan.bands * n_frames, run_part, &run);
     return check_cancelled(engine, error);
+}
+
+uint32_t psr_engine_frames_at_once(const struct psr_engine *engine,
+                                   const struct psr_picture *picture)
+{
+    struct psr_plan_request request;
+    if (describe_plan(engine, picture, 1, 1, &request))
+        return 1;
+    return psr_plan_pictures_at_once(&request);
 }
 
 /* --------------------------------------------------------------------------- rows in, rows out --
@@ -211,12 +187,16 @@ pipersr_status psr_engine_run_frame(struct psr_engine *engine, const struct psr_
 pipersr_status psr_engine_rows_begin(struct psr_engine *engine, const struct psr_picture *picture,
                                      pipersr_error *error)
 {
-    const uint32_t columns = count_strips(engine, picture->width);
+    struct psr_plan_request request;
     size_t bytes = 0;
 
     engine->columns = 0;
     engine->picture = *picture;
-    if (psr_strip_bytes(&engine->network, picture, widest_strip(picture->width, columns), &bytes))
+    if (describe_plan(engine, picture, 1, 1, &request))
+        return fail_memory(engine, picture, UINT64_MAX, error);
+    const uint32_t columns = psr_plan_cut(&request).strips;
+    if (psr_strip_bytes(&engine->network, picture, psr_plan_widest_strip(picture->width, columns),
+                        &bytes))
         return fail_memory(engine, picture, UINT64_MAX, error);
     if (reserve_strips(engine, columns, bytes)) {
         free_strips(engine);
@@ -224,8 +204,8 @@ pipersr_status psr_engine_rows_begin(struct psr_engine *engine, const struct psr
     }
     for (uint32_t i = 0; i < columns; i++)
         psr_strip_begin(&engine->strips[i], &engine->network, &engine->picture,
-                        strip_border(picture->width, columns, i),
-                        strip_border(picture->width, columns, i + 1), 0, picture->height);
+                        psr_plan_strip_border(picture->width, columns, i),
+                        psr_plan_strip_border(picture->width, columns, i + 1), 0, picture->height);
     engine->columns = columns;
     engine->rows_in = 0;
     return PIPERSR_OK;
@@ -234,9 +214,9 @@ pipersr_status psr_engine_rows_begin(struct psr_engine *engine, const struct psr
 /* Output rows that are ready after `rows_in` input rows. */
 static int64_t rows_ready(const struct psr_engine *engine, uint32_t rows_in)
 {
-    const uint32_t height = engine->picture.height, radius = engine->network.radius;
-    const uint32_t ready = rows_in >= height ? height : rows_in > radius ? rows_in - radius : 0;
-    return (int64_t)ready * engine->network.scale;
+    const struct psr_network *network = &engine->network;
+    const uint32_t ready = psr_strip_rows_ready(network, engine->picture.height, rows_in);
+    return (int64_t)ready * network->scale;
 }
 
 uint32_t psr_engine_rows_output(const struct psr_engine *engine, uint32_t n_rows)
@@ -272,7 +252,7 @@ pipersr_status psr_engine_rows_push(struct psr_engine *engine, const void *in,
     engine->rows_in += n_rows;
     run.time = engine->rows_in;
     if (engine->rows_in == engine->picture.height)
-        run.time += engine->network.radius; /* nothing more will come: run the last rows out */
+        run.time = psr_strip_end(&engine->strips[0], &engine->network); /* run the last rows out */
     psr_pool_run(engine->pool, engine->columns, run_strip, &run);
     pipersr_status status = check_cancelled(engine, error);
     if (engine->rows_in == engine->picture.height)

@@ -2,9 +2,10 @@
  *
  * Plans how a picture is cut into strips and bands, and runs them on the worker threads.
  *
- * A whole frame is cut into strips (and, where it is narrow, bands), each a job of its own with the
- * scratch memory of the worker that takes it. Rows-in, rows-out keeps one state for every strip
- * and advances all of them by the rows that were pushed.
+ * Whole frames, one or several at once, are cut into strips and, where that keeps more threads
+ * busy, bands (src/plan.h); each part is a job of its own with the scratch memory of the worker
+ * that takes it. Rows-in, rows-out keeps one state for every strip and advances all of them by the
+ * rows that were pushed.
  */
 #ifndef PSR_ENGINE_H
 #define PSR_ENGINE_H
@@ -22,6 +23,7 @@ struct psr_engine {
     struct psr_mem *mem;   /* the owner's */
     atomic_bool cancelled;
     uint32_t strip_width, band_height; /* asked for; 0: automatic */
+    uint64_t cache_bytes;              /* that one thread may count on */
 
     struct psr_strip *strips; /* per worker (frames) or per strip of the picture (rows) */
     uint32_t n_strips;
@@ -37,10 +39,15 @@ pipersr_status psr_engine_init(struct psr_engine *engine, const pipersr_model *m
                                struct psr_pool *pool, struct psr_mem *mem, pipersr_error *error);
 void psr_engine_free(struct psr_engine *engine);
 
-/* Both frames' data, sizes and formats have been checked. */
-pipersr_status psr_engine_run_frame(struct psr_engine *engine, const struct psr_picture *picture,
-                                    const struct psr_rows *in, const struct psr_rows *out,
-                                    pipersr_error *error);
+/* n_frames >= 1 pictures of one size and format: in[i] becomes out[i]; of a planar picture the
+ * PSR_PLANES planes from i * PSR_PLANES on. Their data, sizes and formats have been checked. */
+pipersr_status psr_engine_run_frames(struct psr_engine *engine, const struct psr_picture *picture,
+                                     uint32_t n_frames, const struct psr_rows *in,
+                                     const struct psr_rows *out, pipersr_error *error);
+
+/* How many such frames at once keep all threads busy without cutting any into bands. */
+uint32_t psr_engine_frames_at_once(const struct psr_engine *engine,
+                                   const struct psr_picture *picture);
 
 /* Ends whatever was in progress. */
 pipersr_status psr_engine_rows_begin(struct psr_engine *engine, const struct psr_picture *picture,

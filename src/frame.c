@@ -27,14 +27,22 @@ size_t pipersr_format_pixel_bytes(pipersr_format format)
 /* --------------------------------------------------------------------------------- the checks --
  */
 
-pipersr_status psr_check_size_and_format(uint32_t width, uint32_t height, pipersr_format format,
-                                         struct psr_format *description, pipersr_error *error)
+pipersr_status psr_check_size(uint32_t width, uint32_t height, pipersr_error *error)
 {
     if (width < 1 || width > PSR_MAX_WIDTH || height < 1 || height > PSR_MAX_HEIGHT)
         return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
                         "a picture of %" PRIu32 " x %" PRIu32
                         " pixels is out of range (1 x 1 to %d x %d)",
                         width, height, PSR_MAX_WIDTH, PSR_MAX_HEIGHT);
+    return PIPERSR_OK;
+}
+
+pipersr_status psr_check_size_and_format(uint32_t width, uint32_t height, pipersr_format format,
+                                         struct psr_format *description, pipersr_error *error)
+{
+    const pipersr_status status = psr_check_size(width, height, error);
+    if (status)
+        return status;
     if (psr_format_describe(format, description))
         return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "unknown pixel format 0x%x",
                         (unsigned)format);

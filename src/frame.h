@@ -24,10 +24,21 @@ struct psr_format {
     size_t pixel_bytes;
 };
 
+/* Planes of a planar picture, counted even where it has but one. */
+enum { PSR_PLANES = 3 };
+
+/* Rows first_row, first_row + 1, ... of a picture in memory, or of one of its planes. */
+struct psr_rows {
+    unsigned char *data;
+    ptrdiff_t stride_bytes;
+    int64_t first_row;
+};
+
 /* Returns -1 for a value that is no format. */
 int psr_format_describe(pipersr_format format, struct psr_format *description);
 
 /* What a caller gives, checked; a failure is ERROR_ARGUMENT with its reason. */
+pipersr_status psr_check_size(uint32_t width, uint32_t height, pipersr_error *error);
 pipersr_status psr_check_size_and_format(uint32_t width, uint32_t height, pipersr_format format,
                                          struct psr_format *description, pipersr_error *error);
 /* Rows must not overlap, and a float must lie where a float may. */

@@ -278,6 +278,26 @@ static int allocate_layers(pipersr_model *model)
     return 0;
 }
 
+/* "precision_loss_db" is a list like "bf16 0.002, int8 0.027". What it does not say, or not as a
+ * number from 0 on, counts as too much. */
+static float precision_loss(const struct psr_safetensors *file, const char *precision)
+{
+    const char *text = psr_safetensors_metadata(file, "precision_loss_db");
+    const size_t length = strlen(precision);
+    while (text && *text) {
+        text += strspn(text, " ");
+        if (strncmp(text, precision, length) == 0 && text[length] == ' ') {
+            char *end;
+            const float loss = strtof(text + length, &end);
+            end += strspn(end, " ");
+            return (*end == ',' || *end == '\0') && loss >= 0 ? loss : INFINITY;
+        }
+        text = strchr(text, ',');
+        text += text ? 1 : 0;
+    }
+    return INFINITY;
+}
+
 static void copy_metadata(const struct psr_safetensors *file, const char *key, char *to,
                           size_t size)
 {
@@ -334,6 +354,8 @@ static pipersr_status read_model(const struct psr_safetensors *file, pipersr_mod
         snprintf(model->name, sizeof model->name, "pipersr-x%u", info->scale);
     copy_metadata(file, "licence", model->licence, sizeof model->licence);
     copy_metadata(file, "training", model->training, sizeof model->training);
+    model->loss_bf16_db = precision_loss(file, "bf16");
+    model->loss_int8_db = precision_loss(file, "int8");
     info->name = model->name;
     info->licence = model->licence;
     info->training = model->training;

@@ -40,6 +40,8 @@ struct pipersr_model {
     bool has_int8;  /* every body layer has its input's coding */
     float *numbers; /* all weights, biases and scales; the layers point into it */
     uint8_t *zeros; /* all codes of 0, likewise */
+    /* Of PSNR against fp32, by the file's metadata; infinite where it does not say. */
+    float loss_bf16_db, loss_int8_db;
     char name[64], licence[64], training[512];
 };
 

@@ -120,10 +120,15 @@ struct psr_pool *psr_pool_create(unsigned threads)
     for (unsigned i = 0; i < threads; i++)
         atomic_init(&pool->workers[i].cpu, -1);
 
-    /* The program's signals belong to the program's threads: a handler must not run on ours. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    /* The program's signals belong to the program's threads: a handler must not run on ours. Except
+     * for those that an instruction of the thread itself causes: blocked, they end the program
+     * without the handler that it may have for them. */
+    static const int own[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV};
+    sigset_t others, before;
+    sigfillset(&others);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(&others, own[i]);
+    pthread_sigmask(SIG_BLOCK, &others, &before);
     bool failed = false;
     for (unsigned i = 1; i < threads && !failed; i++) {
         pool->workers[i].pool = pool;

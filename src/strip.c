@@ -28,12 +28,14 @@ pipersr_status psr_network_init(struct psr_network *network, const pipersr_model
     network->n_layers = model->n_layers;
     network->channels = model->info.channels;
     network->scale = model->info.scale;
-    network->radius = model->info.radius_px;
     network->c_tail = psr_padded_channels(model->layers[model->n_layers - 1].c_out);
 
     for (uint32_t i = 0; i < model->n_layers; i++) {
         const struct psr_layer *layer = &model->layers[i];
         const struct psr_kernels *set = layer_kernels(network, i);
+        const size_t scratch = set->scratch_bytes ? set->scratch_bytes(layer->c_in) : 0;
+        if (scratch > network->scratch_bytes)
+            network->scratch_bytes = scratch;
         network->packed[i] = psr_mem_alloc(mem, set->packed_bytes(layer->c_in, layer->c_out));
         if (!network->packed[i]) {
             psr_network_free(network, mem);
@@ -80,60 +82,125 @@ static void carve_ring(struct psr_ring *ring, void *memory, size_t *used, uint32
     ring->rows = carve(memory, used, depth * ring->row_bytes);
 }
 
+static int64_t at_least(int64_t value, int64_t least)
+{
+    return value < least ? least : value;
+}
+
+static int64_t at_most(int64_t value, int64_t most)
+{
+    return value > most ? most : value;
+}
+
 /* Zero pixels beside the picture that a convolution may read: it begins a tile at the picture's
  * left edge, but may end one up to a tile beyond the right edge. */
 enum { LEFT_ZEROS = 1, RIGHT_ZEROS = PSR_STRIP_ALIGNMENT_PX };
 
-/* Backwards from the tail: to know a pixel, a layer must know all that this pixel's tile reads in
- * the row before it. */
-static void plan_reach(struct psr_strip *strip, const struct psr_network *network)
+/* Input rows that are taken before the layers run. Each layer then makes as many rows, and finds
+ * most of what it reads where the layer before has just left it, in a near cache; more rows would
+ * not fit there. */
+enum { PASS_ROWS = 4 };
+
+static uint32_t round_up(uint32_t value, uint32_t unit)
 {
-    uint32_t reach = 0;
-    for (uint32_t layer = network->n_layers; layer-- > 0; reach++) {
-        const uint32_t tile_px = layer_kernels(network, layer)->tile_px;
-        reach = (reach + tile_px - 1) / tile_px * tile_px;
-        strip->reach_px[layer] = reach;
-    }
-    strip->input_reach_px = reach;
+    return (value + unit - 1) / unit * unit;
 }
 
-/* How deep each ring must be. When the newest input row is t, layer l makes row t - 1 - l and reads
- * the rows around it. So
- *   - the head's rows (layer 0) are needed until the last block's second convolution, layer n - 2,
- *     adds them as the long skip: n - 1 rows;
- *   - the trunk is updated in place, block after block. Its rows appear with layer 2 and are last
- *     read by the tail, layer n - 1, one row above its own: again n - 1 rows;
- *   - the row between a block's convolutions is read by the next layer only: 3 rows; so is the
- *     head in its narrow form. */
+/* Backwards from the tail: to know a pixel, a layer must know all that this pixel's tile reads of
+ * the layer before it. */
+static void plan_reach(struct psr_strip *strip, const struct psr_network *network,
+                       const struct psr_picture *picture)
+{
+    uint32_t px = picture->planar ? psr_yuv_surround_px(&picture->yuv) : 0;
+    uint32_t rows = picture->planar ? psr_yuv_surround_rows(&picture->yuv) : 0;
+    for (uint32_t layer = network->n_layers; layer-- > 0; px++, rows++) {
+        const struct psr_kernels *kernels = layer_kernels(network, layer);
+        strip->reach_px[layer] = px = round_up(px, kernels->tile_px);
+        strip->reach_rows[layer] = rows = round_up(rows, kernels->tile_rows);
+    }
+    strip->input_reach_px = px;
+    strip->input_reach_rows = rows;
+}
+
+/* Rows of the picture that layer `layer` has made when `time` input rows were taken, counted on
+ * beyond both ends of the picture: one row less than the layer before it, as it looks a row ahead,
+ * and whole tiles. */
+static int64_t rows_made(const struct psr_network *network, uint32_t layer, int64_t time)
+{
+    for (uint32_t i = 0; i <= layer; i++) {
+        const int64_t tile_rows = layer_kernels(network, i)->tile_rows;
+        time--;
+        time -= ((time % tile_rows) + tile_rows) % tile_rows;
+    }
+    return time;
+}
+
+/* How far a layer is behind the input, at most. */
+static uint32_t lag_of(const struct psr_network *network, uint32_t layer)
+{
+    uint32_t most = 0;
+    for (int64_t time = 0; time < PSR_BAND_ALIGNMENT_ROWS; time++) {
+        const uint32_t lag = (uint32_t)(time - rows_made(network, layer, time));
+        most = lag > most ? lag : most;
+    }
+    return most;
+}
+
+/* How deep a ring must be whose rows appear with layer `writer` and are last read by layer
+ * `reader`, which looks a row up, when up to PASS_ROWS input rows are taken before the layers run
+ * one after the other. Even, so that the two rows of a tile lie together. */
+static uint32_t ring_depth(const struct psr_network *network, uint32_t writer, uint32_t reader)
+{
+    const uint32_t first_lag = writer ? lag_of(network, writer) - 1 : 0;
+    return round_up(PASS_ROWS + lag_of(network, reader) - first_lag + 2, PSR_BAND_ALIGNMENT_ROWS);
+}
+
 static size_t lay_out(struct psr_strip *strip, const struct psr_network *network,
                       const struct psr_picture *picture, uint32_t width, void *memory)
 {
-    plan_reach(strip, network);
-    const bool alpha = picture->format.alpha;
+    plan_reach(strip, network, picture);
+    const bool alpha = !picture->planar && picture->format.alpha;
     const uint32_t n = network->n_layers;
     const uint32_t px = width + 2 * strip->input_reach_px + LEFT_ZEROS + RIGHT_ZEROS;
     const size_t row = (size_t)px * network->channels, narrow = network->kernels->narrow_bytes;
     size_t used = 0;
 
     strip->row_px = px;
-    carve_ring(&strip->input, memory, &used, 3, (size_t)px * PSR_RGB_FLOATS, sizeof(float));
-    carve_ring(&strip->head, memory, &used, n - 1, row, sizeof(float));
-    carve_ring(&strip->trunk, memory, &used, n - 1, row, sizeof(float));
+    /* The head's rows are added once more by the last block's second convolution, layer n - 2. The
+     * trunk is updated in place, block after block: its rows appear with layer 2 and are last read
+     * by the tail. What lies between two layers is read by the second only. */
+    carve_ring(&strip->input, memory, &used, ring_depth(network, 0, 0), (size_t)px * PSR_RGB_FLOATS,
+               sizeof(float));
+    const uint32_t head = ring_depth(network, 0, n - 2), trunk = ring_depth(network, 2, n - 1);
+    carve_ring(&strip->head, memory, &used, head, row, sizeof(float));
+    carve_ring(&strip->trunk, memory, &used, trunk, row, sizeof(float));
     if (network->kernels->narrow) {
-        carve_ring(&strip->head_narrow, memory, &used, 3, row, narrow);
-        carve_ring(&strip->trunk_narrow, memory, &used, n - 1, row, narrow);
+        carve_ring(&strip->head_narrow, memory, &used, ring_depth(network, 0, 1), row, narrow);
+        carve_ring(&strip->trunk_narrow, memory, &used, trunk, row, narrow);
     } else {
         strip->head_narrow = strip->head;
         strip->trunk_narrow = strip->trunk;
     }
     for (uint32_t block = 0; block < (n - 2) / 2; block++)
-        carve_ring(&strip->middle[block], memory, &used, 3, row, narrow);
+        carve_ring(&strip->middle[block], memory, &used,
+                   ring_depth(network, 2 * block + 1, 2 * block + 2), row, narrow);
     /* An alpha row waits until the colours of its pixels come out, with two rows of surround. */
-    carve_ring(&strip->alpha, memory, &used, alpha ? network->radius + 4 : 0, px, sizeof(float));
+    carve_ring(&strip->alpha, memory, &used, alpha ? ring_depth(network, 0, n - 1) + 4 : 0, px,
+               sizeof(float));
     strip->zero_row = carve(memory, &used, row * sizeof(float));
     for (uint32_t layer = 0; layer < n; layer++)
         strip->zero_rows[layer] = is_coded(network, layer) ? carve(memory, &used, row) : NULL;
-    strip->tail_row = carve(memory, &used, (size_t)width * network->c_tail * sizeof(float));
+    const size_t tail_px = (size_t)width + 2 * (size_t)strip->reach_px[n - 1];
+    strip->tail_rows =
+        carve(memory, &used, PSR_BAND_ALIGNMENT_ROWS * tail_px * network->c_tail * sizeof(float));
+    strip->scratch = carve(memory, &used, network->scratch_bytes);
+    if (picture->planar) {
+        strip->yuv_out_px = tail_px * network->scale;
+        strip->yuv_in = carve(memory, &used, psr_yuv_read_floats(px) * sizeof(float));
+        strip->yuv_out =
+            carve(memory, &used, psr_yuv_write_floats(strip->yuv_out_px) * sizeof(float));
+        return used;
+    }
     strip->rgb_row =
         carve(memory, &used, (size_t)width * network->scale * PSR_RGB_FLOATS * sizeof(float));
     strip->alpha_row =
@@ -152,6 +219,15 @@ int psr_strip_bytes(const struct psr_network *network, const struct psr_picture 
     return 0;
 }
 
+void psr_strip_surround(const struct psr_network *network, const struct psr_picture *picture,
+                        uint32_t *px, uint32_t *rows)
+{
+    struct psr_strip probe;
+    plan_reach(&probe, network, picture);
+    *px = probe.input_reach_px;
+    *rows = probe.input_reach_rows;
+}
+
 int psr_strip_reserve(struct psr_strip *strip, struct psr_mem *mem, size_t bytes)
 {
     if (bytes <= strip->memory_bytes)
@@ -166,16 +242,6 @@ int psr_strip_reserve(struct psr_strip *strip, struct psr_mem *mem, size_t bytes
 }
 
 /* ------------------------------------------------------------------------------ the schedule -- */
-
-static int64_t at_least(int64_t value, int64_t least)
-{
-    return value < least ? least : value;
-}
-
-static int64_t at_most(int64_t value, int64_t most)
-{
-    return value > most ? most : value;
-}
 
 /* Index of column x in a ring's row. */
 static size_t column(const struct psr_strip *strip, int64_t x)
@@ -237,7 +303,8 @@ void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
     strip->x1 = x1;
     strip->y0 = y0;
     strip->y1 = y1;
-    strip->time = at_least((int64_t)y0 - network->radius, 0);
+    const int64_t first_row = at_least((int64_t)y0 - strip->input_reach_rows, 0);
+    strip->time = strip->done = first_row;
     memset(strip->zero_row, 0, (size_t)strip->row_px * network->channels * sizeof(float));
     for (uint32_t layer = 0; layer < network->n_layers; layer++) {
         for (size_t x = 0; strip->zero_rows[layer] && x < strip->row_px; x++)
@@ -248,7 +315,8 @@ void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
 
 int64_t psr_strip_end(const struct psr_strip *strip, const struct psr_network *network)
 {
-    return strip->y1 + network->radius;
+    return strip->y1 + (int64_t)lag_of(network, network->n_layers - 1) +
+           strip->reach_rows[network->n_layers - 1];
 }
 
 static void take_input_row(struct psr_strip *strip, const struct psr_network *network, int64_t y,
@@ -256,11 +324,15 @@ static void take_input_row(struct psr_strip *strip, const struct psr_network *ne
 {
     const struct columns all = columns_within(strip, strip->input_reach_px);
     const size_t first = column(strip, all.from);
+    float *rgb = ring_pixel(&strip->input, y, first, PSR_RGB_FLOATS);
     float *alpha = strip->alpha.depth ? ring_pixel(&strip->alpha, y, first, 1) : NULL;
 
-    psr_row_read(in->data + (y - in->first_row) * in->stride_bytes, &strip->picture->format,
-                 (size_t)all.from, (size_t)(all.to - all.from),
-                 ring_pixel(&strip->input, y, first, PSR_RGB_FLOATS), alpha);
+    if (strip->picture->planar)
+        psr_yuv_read_row(&strip->picture->yuv, in, strip->picture->width, strip->picture->height, y,
+                         all.from, all.to, strip->yuv_in, rgb);
+    else
+        psr_row_read(in->data + (y - in->first_row) * in->stride_bytes, &strip->picture->format,
+                     (size_t)all.from, (size_t)(all.to - all.from), rgb, alpha);
     zero_outside(strip, network, 0, &strip->input, y, PSR_RGB_FLOATS);
 }
 
@@ -321,19 +393,50 @@ static void show_row(const struct psr_strip *strip, const struct psr_network *ne
                                (uint32_t)(strip->x1 - strip->x0));
 }
 
-/* Row y of layer `index`. Returns false where the strip does not need it. */
-static bool make_layer_row(struct psr_strip *strip, const struct psr_network *network,
-                           uint32_t index, int64_t y)
+/* The rows of a layer that a strip needs. */
+struct rows {
+    int64_t from, to;
+};
+
+static struct rows rows_within(const struct psr_strip *strip, uint32_t reach)
+{
+    return (struct rows){at_least(strip->y0 - reach, 0),
+                         at_most(strip->y1 + reach, strip->picture->height)};
+}
+
+/* What follows when row y of a layer is made: the next layer's form of it, and its padding. */
+static void pass_row_on(const struct psr_strip *strip, const struct psr_network *network,
+                        const struct layer_plan *plan, uint32_t index, struct columns made,
+                        int64_t y)
+{
+    const uint32_t channels = network->channels;
+    const size_t first = column(strip, made.from);
+    const struct psr_ring *read_next = plan->narrow_copy ? plan->narrow_copy : plan->target;
+
+    if (plan->narrow_copy)
+        network->kernels->narrow(
+            ring_pixel(plan->target, y, first, channels), (size_t)(made.to - made.from), channels,
+            &network->coding[index + 1], ring_pixel(plan->narrow_copy, y, first, channels));
+    zero_outside(strip, network, index + 1, read_next, y, channels);
+    if (network->observer)
+        show_row(strip, network, index + 1, plan->target, y);
+}
+
+/* The tail's rows go out as soon as they are made: there is room for one tile's. */
+static size_t tail_row_at(int64_t y)
+{
+    return (size_t)(y % PSR_BAND_ALIGNMENT_ROWS);
+}
+
+/* n_rows rows from y on of layer `index`, as many as one call of its kernel makes. */
+static void make_layer_rows(struct psr_strip *strip, const struct psr_network *network,
+                            uint32_t index, int64_t y, uint32_t n_rows)
 {
     const struct psr_picture *picture = strip->picture;
     const uint32_t channels = network->channels;
-    /* How far above and below the strip the layers after this one still look. */
-    const int64_t margin = network->n_layers - 1 - index;
-    if (y < at_least(strip->y0 - margin, 0) || y >= at_most(strip->y1 + margin, picture->height))
-        return false;
+    const struct psr_kernels *kernels = layer_kernels(network, index);
     const struct columns made = columns_within(strip, strip->reach_px[index]);
     const size_t first = column(strip, made.from);
-
     const struct layer_plan plan = plan_layer(strip, network, index);
     struct psr_conv conv = {
         .in_px = plan.source_px,
@@ -341,10 +444,11 @@ static bool make_layer_row(struct psr_strip *strip, const struct psr_network *ne
         .c_in = index == 0 ? 3 : channels,
         .c_out = plan.target ? channels : network->c_tail,
         .n_px = (uint32_t)(made.to - made.from),
+        .n_rows = n_rows,
+        .scratch = strip->scratch,
         .activation = plan.activation,
-        .out = strip->tail_row,
     };
-    for (int dy = 0; dy < 3; dy++) {
+    for (uint32_t dy = 0; dy < kernels->tile_rows + 2; dy++) {
         const int64_t row = y - 1 + dy;
         const bool outside = row < 0 || row >= picture->height;
         const void *zero = strip->zero_rows[index] ? strip->zero_rows[index] : strip->zero_row;
@@ -354,23 +458,20 @@ static bool make_layer_row(struct psr_strip *strip, const struct psr_network *ne
         conv.out = ring_pixel(plan.target, y, first, channels);
         conv.narrow_out = plan.target->element_bytes != sizeof(float);
         conv.out_coding = network->coding[index + 1];
+        conv.row_elements = (size_t)strip->row_px * channels;
+    } else {
+        conv.row_elements = (size_t)conv.n_px * network->c_tail;
+        conv.out = strip->tail_rows + tail_row_at(y) * conv.row_elements;
     }
     if (plan.residual)
         conv.residual = ring_pixel(plan.residual, y, first, channels);
     if (plan.residual2)
         conv.residual2 = ring_pixel(plan.residual2, y, first, channels);
     conv.out_px = conv.c_out;
-    layer_kernels(network, index)->conv(&conv);
+    kernels->conv(&conv);
 
-    const struct psr_ring *read_next = plan.narrow_copy ? plan.narrow_copy : plan.target;
-    if (plan.narrow_copy)
-        network->kernels->narrow(conv.out, conv.n_px, channels, &network->coding[index + 1],
-                                 ring_pixel(plan.narrow_copy, y, first, channels));
-    if (read_next)
-        zero_outside(strip, network, index + 1, read_next, y, channels);
-    if (network->observer && plan.target)
-        show_row(strip, network, index + 1, plan.target, y);
-    return true;
+    for (uint32_t i = 0; plan.target && i < n_rows; i++)
+        pass_row_on(strip, network, &plan, index, made, y + i);
 }
 
 /* -------------------------------------------------------------------------------- the output -- */
@@ -411,17 +512,61 @@ static void make_alpha_row(struct psr_strip *strip, const struct psr_network *ne
     }
 }
 
+/* Pixel shuffle into one row of each colour. `scale` is a constant where this is inlined. */
+static inline __attribute__((always_inline)) void shuffle_colours(const float *tail, size_t n_px,
+                                                                  size_t tail_px, uint32_t scale,
+                                                                  uint32_t i,
+                                                                  const struct psr_yuv_colours *to)
+{
+    for (size_t x = 0; x < n_px; x++) {
+        const float *from = tail + x * tail_px + i * scale;
+        for (uint32_t j = 0; j < scale; j++) {
+            to->red[x * scale + j] = from[j];
+            to->green[x * scale + j] = from[scale * scale + j];
+            to->blue[x * scale + j] = from[2 * scale * scale + j];
+        }
+    }
+}
+
+static void emit_yuv_rows(struct psr_strip *strip, const struct psr_network *network, int64_t y,
+                          const struct psr_rows *out)
+{
+    const uint32_t scale = network->scale, tail_px = network->c_tail;
+    const struct columns known = columns_within(strip, strip->reach_px[network->n_layers - 1]);
+    const size_t n_px = (size_t)(known.to - known.from);
+    const float *tail_row = strip->tail_rows + tail_row_at(y) * n_px * tail_px;
+    const struct psr_yuv_part part = {
+        .x0 = strip->x0 * scale,
+        .x1 = strip->x1 * scale,
+        .y0 = strip->y0 * scale,
+        .y1 = strip->y1 * scale,
+        .known_from = known.from * scale,
+        .known_to = known.to * scale,
+        .height = (int64_t)strip->picture->height * scale,
+    };
+    const struct psr_yuv_colours colours = psr_yuv_colours(strip->yuv_out, strip->yuv_out_px);
+    for (uint32_t i = 0; i < scale; i++) {
+        if (scale == 2)
+            shuffle_colours(tail_row, n_px, tail_px, 2, i, &colours);
+        else
+            shuffle_colours(tail_row, n_px, tail_px, scale, i, &colours);
+        psr_yuv_write_row(&strip->picture->yuv, out, &part, y * scale + i, strip->yuv_out,
+                          strip->yuv_out_px);
+    }
+}
+
 /* Pixel shuffle: the tail's row y is `scale` rows of the output. */
 static void emit_rows(struct psr_strip *strip, const struct psr_network *network, int64_t y,
                       const struct psr_rows *out)
 {
     const uint32_t scale = network->scale;
     const size_t width = (size_t)(strip->x1 - strip->x0);
+    const float *tail_row = strip->tail_rows + tail_row_at(y) * width * network->c_tail;
 
     for (uint32_t i = 0; i < scale; i++) {
         float *to = strip->rgb_row;
         for (size_t x = 0; x < width; x++) {
-            const float *from = strip->tail_row + x * network->c_tail + i * scale;
+            const float *from = tail_row + x * network->c_tail + i * scale;
             for (uint32_t j = 0; j < scale; j++, to += PSR_RGB_FLOATS) {
                 to[0] = from[j];
                 to[1] = from[scale * scale + j];
@@ -436,6 +581,35 @@ static void emit_rows(struct psr_strip *strip, const struct psr_network *network
     }
 }
 
+static void emit(struct psr_strip *strip, const struct psr_network *network, int64_t y,
+                 const struct psr_rows *out)
+{
+    if (strip->picture->planar)
+        emit_yuv_rows(strip, network, y, out);
+    else
+        emit_rows(strip, network, y, out);
+}
+
+/* Every row of every layer that the input rows taken since the last pass make possible. */
+static void run_pass(struct psr_strip *strip, const struct psr_network *network,
+                     const struct psr_rows *out)
+{
+    for (uint32_t layer = 0; layer < network->n_layers; layer++) {
+        const struct rows needed = rows_within(strip, strip->reach_rows[layer]);
+        const uint32_t tile_rows = layer_kernels(network, layer)->tile_rows;
+        const int64_t from = at_least(rows_made(network, layer, strip->done), needed.from);
+        /* Bands begin where tiles do, so only the last tile may end beyond what is needed. */
+        const int64_t to = at_most(rows_made(network, layer, strip->time), needed.to);
+        for (int64_t y = from; y < to; y += tile_rows) {
+            const uint32_t n_rows = (uint32_t)(at_most(y + tile_rows, needed.to) - y);
+            make_layer_rows(strip, network, layer, y, n_rows);
+            for (uint32_t i = 0; layer == network->n_layers - 1 && i < n_rows; i++)
+                emit(strip, network, y + i, out);
+        }
+    }
+    strip->done = strip->time;
+}
+
 void psr_strip_advance(struct psr_strip *strip, const struct psr_network *network, int64_t time,
                        const struct psr_rows *in, const struct psr_rows *out,
                        const atomic_bool *cancel)
@@ -443,13 +617,18 @@ void psr_strip_advance(struct psr_strip *strip, const struct psr_network *networ
     while (strip->time < time) {
         if (atomic_load_explicit(cancel, memory_order_relaxed))
             return;
-        const int64_t newest = strip->time++;
-        if (newest < strip->picture->height)
-            take_input_row(strip, network, newest, in);
-        for (uint32_t layer = 0; layer < network->n_layers; layer++) {
-            const int64_t y = newest - 1 - layer;
-            if (make_layer_row(strip, network, layer, y) && layer == network->n_layers - 1)
-                emit_rows(strip, network, y, out);
+        const int64_t pass_end = at_most(strip->done + PASS_ROWS, time);
+        for (; strip->time < pass_end; strip->time++) {
+            if (strip->time < strip->picture->height)
+                take_input_row(strip, network, strip->time, in);
         }
+        run_pass(strip, network, out);
     }
+}
+
+uint32_t psr_strip_rows_ready(const struct psr_network *network, uint32_t height, uint32_t rows_in)
+{
+    if (rows_in >= height)
+        return height;
+    return (uint32_t)at_least(rows_made(network, network->n_layers - 1, rows_in), 0);
 }

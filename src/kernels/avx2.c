@@ -25,7 +25,7 @@ tile(const struct psr_conv *c, const float *packed, uint32_t x, uint32_t first, 
     __m256 sum[TILE_PX][TILE_VECTORS];
     const float *weight = packed + GROUP;
 
-#pragma GCC unroll 6
+    PSR_UNROLL(6)
     for (int p = 0; p < n; p++) {
         sum[p][0] = _mm256_loadu_ps(packed);
         sum[p][1] = _mm256_loadu_ps(packed + LANES);
@@ -36,7 +36,7 @@ tile(const struct psr_conv *c, const float *packed, uint32_t x, uint32_t first, 
             const float *in = (const float *)c->in[dy] + (x + (size_t)dx) * c->in_px;
             for (uint32_t i = 0; i < c->c_in; i++, in++, weight += GROUP) {
                 const __m256 w0 = _mm256_loadu_ps(weight), w1 = _mm256_loadu_ps(weight + LANES);
-#pragma GCC unroll 6
+                PSR_UNROLL(6)
                 for (int p = 0; p < n; p++) {
                     const __m256 a = _mm256_broadcast_ss(in + (size_t)p * c->in_px);
                     sum[p][0] = _mm256_fmadd_ps(a, w0, sum[p][0]);
@@ -46,9 +46,9 @@ tile(const struct psr_conv *c, const float *packed, uint32_t x, uint32_t first, 
         }
     }
 
-#pragma GCC unroll 6
+    PSR_UNROLL(6)
     for (int p = 0; p < n; p++) {
-#pragma GCC unroll 2
+        PSR_UNROLL(2)
         for (int k = 0; k < TILE_VECTORS; k++) {
             const size_t at = (x + (size_t)p) * c->out_px + first + (size_t)(k * LANES);
             _mm256_storeu_ps((float *)c->out + at, psr_avx2_finish(c, sum[p][k], at));
@@ -101,11 +101,11 @@ static float probe(uint64_t rounds, uint64_t *operations)
     __m256 sum[CHAINS];
     const __m256 a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(1.0f);
 
-#pragma GCC unroll 12
+    PSR_UNROLL(12)
     for (int i = 0; i < CHAINS; i++)
         sum[i] = _mm256_set1_ps((float)i);
     for (uint64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 12
+        PSR_UNROLL(12)
         for (int i = 0; i < CHAINS; i++)
             sum[i] = _mm256_fmadd_ps(sum[i], a, b);
     }
@@ -124,7 +124,9 @@ const struct psr_kernels psr_kernels_avx2_fp32 = {
     .isa = PIPERSR_ISA_AVX2,
     .precision = PIPERSR_PRECISION_FP32,
     .cpu_features = PSR_CPU_AVX2,
+    .speed = 100,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(float),
     .packed_bytes = psr_packed_bytes_fp32,
     .pack = pack,

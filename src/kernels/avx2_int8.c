@@ -129,16 +129,16 @@ sum_tile(const struct psr_conv *c, const int16_t *weight, struct block *block, c
     for (int t = 0; t < TRANSFORMED; t++) {
         const int16_t *in = block->in[t][0];
         __m256i sum[TILE_PX][TILE_VECTORS];
-#pragma GCC unroll 6
+        PSR_UNROLL(6)
         for (int p = 0; p < n; p++)
             sum[p][0] = sum[p][1] = _mm256_setzero_si256();
 
         for (uint32_t i = 0; i < 3 * c->c_in; i += 4) {
-#pragma GCC unroll 2
+            PSR_UNROLL(2)
             for (int step = 0; step < 2; step++, in += 2, weight += 2 * GROUP) {
                 _mm_prefetch((const char *)weight + WEIGHTS_AHEAD_BYTES, _MM_HINT_T0);
                 const __m256i w0 = load(weight), w1 = load(weight + PARTS);
-#pragma GCC unroll 6
+                PSR_UNROLL(6)
                 for (int p = 0; p < n; p++) {
                     int32_t pair;
                     memcpy(&pair, in + (ptrdiff_t)p * 3 * MAX_C_IN, sizeof pair);
@@ -146,7 +146,7 @@ sum_tile(const struct psr_conv *c, const int16_t *weight, struct block *block, c
                 }
             }
         }
-#pragma GCC unroll 6
+        PSR_UNROLL(6)
         for (int p = 0; p < n; p++) {
             _mm256_storeu_si256((__m256i *)(void *)block->sum[t][p], sum[p][0]);
             _mm256_storeu_si256((__m256i *)(void *)(block->sum[t][p] + LANES), sum[p][1]);
@@ -300,16 +300,16 @@ static float probe(uint64_t rounds, uint64_t *operations)
     __m256i sum[CHAINS][TILE_VECTORS];
     const __m256i ones = _mm256_set1_epi16(1);
 
-#pragma GCC unroll 6
+    PSR_UNROLL(6)
     for (int i = 0; i < CHAINS; i++)
         sum[i][0] = sum[i][1] = _mm256_set1_epi32(i);
     for (uint64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 6
+        PSR_UNROLL(6)
         for (int i = 0; i < CHAINS; i++)
             add_products(sum[i], ones, ones, ones);
     }
     __m256i total = _mm256_setzero_si256();
-#pragma GCC unroll 6
+    PSR_UNROLL(6)
     for (int i = 0; i < CHAINS; i++)
         total = add32(total, add32(sum[i][0], sum[i][1]));
     int32_t lanes[LANES], result = 0;
@@ -324,11 +324,13 @@ const struct psr_kernels psr_kernels_avx2_int8 = {
     .isa = PIPERSR_ISA_AVX2,
     .precision = PIPERSR_PRECISION_INT8,
     .cpu_features = PSR_CPU_AVX2,
+    .speed = 200,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),
     .narrow = narrow,
     .head = &psr_kernels_avx2_fp32,
-    .tail = &psr_kernels_avx2_fp32,
+    .tail = &psr_kernels_avx2_winograd,
     .packed_bytes = packed_bytes,
     .pack = pack,
     .conv = conv_row,

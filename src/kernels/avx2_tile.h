@@ -73,7 +73,7 @@ static inline void psr_avx2_finish_int8(const struct psr_conv *c, const __m256i 
                                         uint32_t channel)
 {
     __m256 value[TILE_VECTORS];
-#pragma GCC unroll 2
+    PSR_UNROLL(2)
     for (int k = 0; k < TILE_VECTORS; k++)
         value[k] = psr_avx2_finish(c,
                                    _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[k]),
@@ -85,7 +85,7 @@ static inline void psr_avx2_finish_int8(const struct psr_conv *c, const __m256i 
                          psr_avx2_code(&c->out_coding, channel, value[0], value[1]));
         return;
     }
-#pragma GCC unroll 2
+    PSR_UNROLL(2)
     for (int k = 0; k < TILE_VECTORS; k++)
         _mm256_storeu_ps((float *)c->out + at + k * LANES, value[k]);
 }

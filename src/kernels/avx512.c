@@ -25,9 +25,9 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
     __m512 sum[TILE_PX][TILE_VECTORS];
     const float *bias = group, *weight = bias + v * LANES;
 
-#pragma GCC unroll 14
+    PSR_UNROLL(14)
     for (int p = 0; p < n; p++) {
-#pragma GCC unroll 2
+        PSR_UNROLL(2)
         for (int k = 0; k < v; k++)
             sum[p][k] = _mm512_loadu_ps(bias + k * LANES);
     }
@@ -37,13 +37,13 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
             const float *in = (const float *)c->in[dy] + (x + (size_t)dx) * c->in_px;
             for (uint32_t i = 0; i < c->c_in; i++, in++, weight += v * LANES) {
                 __m512 w[TILE_VECTORS];
-#pragma GCC unroll 2
+                PSR_UNROLL(2)
                 for (int k = 0; k < v; k++)
                     w[k] = _mm512_loadu_ps(weight + k * LANES);
-#pragma GCC unroll 14
+                PSR_UNROLL(14)
                 for (int p = 0; p < n; p++) {
                     const __m512 a = _mm512_set1_ps(in[(size_t)p * c->in_px]);
-#pragma GCC unroll 2
+                    PSR_UNROLL(2)
                     for (int k = 0; k < v; k++)
                         sum[p][k] = _mm512_fmadd_ps(a, w[k], sum[p][k]);
                 }
@@ -51,9 +51,9 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
         }
     }
 
-#pragma GCC unroll 14
+    PSR_UNROLL(14)
     for (int p = 0; p < n; p++) {
-#pragma GCC unroll 2
+        PSR_UNROLL(2)
         for (int k = 0; k < v; k++) {
             const size_t at = (x + (size_t)p) * c->out_px + first + (size_t)(k * LANES);
             _mm512_storeu_ps((float *)c->out + at, psr_avx512_finish(c, sum[p][k], at));
@@ -77,16 +77,16 @@ static float probe(uint64_t rounds, uint64_t *operations)
     __m512 sum[CHAINS];
     const __m512 a = _mm512_set1_ps(0.999f), b = _mm512_set1_ps(1.0f);
 
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         sum[i] = _mm512_set1_ps((float)i);
     for (uint64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 24
+        PSR_UNROLL(24)
         for (int i = 0; i < CHAINS; i++)
             sum[i] = _mm512_fmadd_ps(sum[i], a, b);
     }
     __m512 total = _mm512_setzero_ps();
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         total = _mm512_add_ps(total, sum[i]);
     *operations = rounds * CHAINS * LANES * 2;
@@ -97,7 +97,9 @@ const struct psr_kernels psr_kernels_avx512_fp32 = {
     .isa = PIPERSR_ISA_AVX512,
     .precision = PIPERSR_PRECISION_FP32,
     .cpu_features = PSR_CPU_AVX512,
+    .speed = 100,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(float),
     .packed_bytes = psr_packed_bytes_fp32,
     .pack = pack,

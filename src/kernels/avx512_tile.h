@@ -38,6 +38,42 @@ static inline __m512 psr_avx512_finish(const struct psr_conv *c, __m512 sum, siz
     return sum;
 }
 
+/* int8: 16 channels from `channel` on, their codes of 0. */
+static inline __m512i psr_avx512_zero_codes(const struct psr_coding *coding, uint32_t channel)
+{
+    return _mm512_cvtepu8_epi32(
+        _mm_loadu_si128((const __m128i *)(const void *)(coding->zero + channel)));
+}
+
+/* 16 values as codes. */
+static inline __m128i psr_avx512_code(__m512 value, __m512 inverse_scale, __m512i zero)
+{
+    /* Out of an integer's range the conversion would give the smallest one. */
+    const __m512 scaled =
+        _mm512_min_ps(_mm512_mul_ps(value, inverse_scale), _mm512_set1_ps(65536.0f));
+    const __m512i code = _mm512_add_epi32(_mm512_cvtps_epi32(scaled), zero);
+    return _mm512_cvtusepi32_epi8(_mm512_max_epi32(code, _mm512_setzero_si512()));
+}
+
+/* The same of channels from `channel` on. */
+static inline __m128i psr_avx512_code_of(const struct psr_coding *coding, uint32_t channel,
+                                         __m512 value)
+{
+    return psr_avx512_code(value, _mm512_loadu_ps(coding->inverse_scale + channel),
+                           psr_avx512_zero_codes(coding, channel));
+}
+
+static inline void psr_avx512_narrow_int8(const float *from, size_t n_px, uint32_t channels,
+                                          const struct psr_coding *coding, void *to)
+{
+    for (size_t x = 0; x < n_px; x++) {
+        for (uint32_t i = 0; i < channels; i += LANES)
+            _mm_storeu_si128(
+                (__m128i *)(void *)((uint8_t *)to + x * channels + i),
+                psr_avx512_code_of(coding, i, _mm512_loadu_ps(from + x * channels + i)));
+    }
+}
+
 /* Calls TILE(c, packed group, first pixel, first channel, n, v) for every tile of a row, n and v as
  * constants. CHANNEL_BYTES: packed bytes of one output channel.
  * Pixels are dealt out in even shares: 30 are 10 + 10 + 10, not 14 + 14 + 2, as a narrow tile waits

@@ -4,14 +4,11 @@
  *
  * A tile is up to 6 pixels by 16 output channels: 12 accumulators, two registers of weights, one or
  * two of broadcast inputs, 16 in all.
- *
- * The tests build this file a second time with PSR_TEST_EVEX: the same on the AVX-512 form of the
- * instruction, for CPUs that have that form alone.
  */
 #if !defined(__AVX2__) || !defined(__FMA__)
 #error "build this file with -mavx2 -mfma -mavxvnni"
 #endif
-#if defined(__AVX512F__) && !defined(PSR_TEST_EVEX)
+#if defined(__AVX512F__)
 #error "this file must not be built for AVX-512: it runs where that is missing"
 #endif
 
@@ -20,21 +17,11 @@
 #include "src/cpu.h"
 #include "src/kernels/avx2_tile.h"
 
-#if defined(PSR_TEST_EVEX)
-#define VNNI_ENCODING        "%{evex%} "
-#define VNNI_FEATURES        (PSR_CPU_AVX512 | PSR_CPU_AVX512_VNNI)
-#define psr_kernels_avx_vnni psr_kernels_avx_vnni_evex
-extern const struct psr_kernels psr_kernels_avx_vnni_evex;
-#else
-#define VNNI_ENCODING "%{vex%} "
-#define VNNI_FEATURES (PSR_CPU_AVX2 | PSR_CPU_AVX_VNNI)
-#endif
-
 /* sum += the four products of unsigned bytes of `codes` and signed bytes of `weights` in each 32
  * bits. Not the intrinsic: see avx512_vnni.c. */
 static inline __m256i add_products(__m256i sum, __m256i codes, __m256i weights)
 {
-    __asm__(VNNI_ENCODING "vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(codes), "x"(weights));
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(codes), "x"(weights));
     return sum;
 }
 
@@ -52,7 +39,7 @@ tile(const struct psr_conv *c, const unsigned char *group, uint32_t x, uint32_t 
     const unsigned char *weight = (const unsigned char *)(bias + GROUP);
     __m256i sum[TILE_PX][TILE_VECTORS];
 
-#pragma GCC unroll 6
+    PSR_UNROLL(6)
     for (int p = 0; p < n; p++) {
         sum[p][0] = load(start);
         sum[p][1] = load(start + LANES);
@@ -63,7 +50,7 @@ tile(const struct psr_conv *c, const unsigned char *group, uint32_t x, uint32_t 
             const uint8_t *in = (const uint8_t *)c->in[dy] + (x + (size_t)dx) * c->in_px;
             for (uint32_t i = 0; i < c->c_in; i += 4, in += 4, weight += 4 * GROUP) {
                 const __m256i w0 = load(weight), w1 = load(weight + 4 * LANES);
-#pragma GCC unroll 6
+                PSR_UNROLL(6)
                 for (int p = 0; p < n; p++) {
                     int32_t four;
                     memcpy(&four, in + (size_t)p * c->in_px, sizeof four);
@@ -75,7 +62,7 @@ tile(const struct psr_conv *c, const unsigned char *group, uint32_t x, uint32_t 
         }
     }
 
-#pragma GCC unroll 6
+    PSR_UNROLL(6)
     for (int p = 0; p < n; p++)
         psr_avx2_finish_int8(c, sum[p], scale, bias, (x + (size_t)p) * c->out_px + first, first);
 }
@@ -131,16 +118,16 @@ static float probe(uint64_t rounds, uint64_t *operations)
     __m256i sum[CHAINS];
     const __m256i ones = _mm256_set1_epi8(1);
 
-#pragma GCC unroll 12
+    PSR_UNROLL(12)
     for (int i = 0; i < CHAINS; i++)
         sum[i] = _mm256_set1_epi32(i);
     for (uint64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 12
+        PSR_UNROLL(12)
         for (int i = 0; i < CHAINS; i++)
             sum[i] = add_products(sum[i], ones, ones);
     }
     __m256i total = _mm256_setzero_si256();
-#pragma GCC unroll 12
+    PSR_UNROLL(12)
     for (int i = 0; i < CHAINS; i++)
         total = _mm256_add_epi32(total, sum[i]);
     int32_t lanes[LANES], result = 0;
@@ -154,12 +141,14 @@ static float probe(uint64_t rounds, uint64_t *operations)
 const struct psr_kernels psr_kernels_avx_vnni = {
     .isa = PIPERSR_ISA_AVX2,
     .precision = PIPERSR_PRECISION_INT8,
-    .cpu_features = VNNI_FEATURES,
+    .cpu_features = PSR_CPU_AVX2 | PSR_CPU_AVX_VNNI,
+    .speed = 280,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),
     .narrow = narrow,
     .head = &psr_kernels_avx2_fp32,
-    .tail = &psr_kernels_avx2_fp32,
+    .tail = &psr_kernels_avx2_winograd,
     .packed_bytes = psr_packed_bytes_int8,
     .pack = pack,
     .conv = conv_row,

@@ -36,15 +36,16 @@ struct psr_weights {
     struct psr_coding coding; /* of its input; NULL pointers where the model has none */
 };
 
-/* One row of a 3x3 convolution, zero padding already lying in the rows:
+/* One row of a 3x3 convolution, or two, zero padding already lying in the rows:
  *
  *     sum     = bias[o] + sum over dy, dx, i of in[dy][x + dx][i] * weight[o][i][dy][dx]
  *     out[x][o] = activation(sum) + residual[x][o] + residual2[x][o]
  *
  * Sums are accumulated in this one order for every output: bias, then dy, dx, i rising (in pairs of
- * i where an instruction adds two products at once). So an output's bits depend on its inputs only,
- * not on where in a row or tile it lies.
- * A pixel's channels lie together; `*_px` is the distance from a pixel to the next, in elements.
+ * i where an instruction adds two products at once; for AMX in bf16 see amx_bf16.c). So an output's
+ * bits depend on its inputs only, not on where in a row or tile it lies. Entries that use
+ * Winograd's filtering (winograd.h) have another order, and bits that depend on the whole tile. A
+ * pixel's channels lie together; `*_px` is the distance from a pixel to the next, in elements.
  * Inputs are of the entry's narrow type (fp32: float, bf16: the upper half of one, int8: a code);
  * sums (int8: after exact integers), residuals and the trunk are float.
  *
@@ -54,7 +55,9 @@ struct psr_weights {
  * before it is rounded to a whole number.
  */
 struct psr_conv {
-    const void *in[3]; /* rows y-1, y, y+1, each at the pixel left of the first output pixel */
+    /* Rows y-1, y, y+1, each at the pixel left of the first output pixel; y+2 too where the entry
+     * makes two rows at once. */
+    const void *in[4];
     size_t in_px;
     const void *packed;     /* weights and bias, by the same entry's pack() */
     const float *residual;  /* NULL, or a row to add, laid out as `out`; may be `out` itself */
@@ -65,7 +68,13 @@ struct psr_conv {
     size_t out_px;
     uint32_t c_in;  /* a multiple of PSR_CHANNEL_GROUP where inputs are narrower than float */
     uint32_t c_out; /* a multiple of PSR_CHANNEL_GROUP: those that pad it have zero weights */
-    uint32_t n_px;  /* output pixels; exactly n_px * c_out elements are written */
+    uint32_t n_px;  /* output pixels; exactly n_px * c_out elements of a row are written */
+    /* For entries with tile_rows 2, others neither look at these nor need them: how many of the two
+     * rows to write, 1 or 2; elements from the first to the second in `out` and the residuals; and
+     * scratch_bytes() of memory, 64-byte aligned, whose contents mean nothing between calls. */
+    uint32_t n_rows;
+    size_t row_elements;
+    void *scratch;
     enum psr_activation activation;
 };
 
@@ -81,6 +90,10 @@ struct psr_kernels {
     pipersr_isa isa;
     pipersr_precision precision;
     uint32_t cpu_features; /* PSR_CPU_* that must all be there */
+    /* How fast the network runs, about: 100 for AVX2's or NEON's plain fp32. Only compared with
+     * other precisions' entries, to tell what is worth its loss. Measured where docs/performance.md
+     * has figures, else from the instructions' rates. */
+    uint32_t speed;
 
     /* 1: an output's bits depend on nothing but the 3x3 pixels that it is computed from. Else they
      * depend on all that its tile reads, where tiles of this many pixels are counted from the first
@@ -88,6 +101,9 @@ struct psr_kernels {
      * readable (true pixels, or zeros beyond the picture) to the end of its last tile's surround.
      * A divisor of PSR_STRIP_ALIGNMENT_PX. */
     uint32_t tile_px;
+    /* Rows that a call makes, 1 or 2; the first of two is an even row of the picture. A divisor of
+     * PSR_BAND_ALIGNMENT_ROWS. */
+    uint32_t tile_rows;
 
     uint32_t narrow_bytes; /* of an element that a convolution reads: 4, 2 or 1 */
     /* Converts n_px pixels of `channels` (a multiple of 16) to the narrow type; `coding` is looked
@@ -102,9 +118,12 @@ struct psr_kernels {
     size_t (*packed_bytes)(uint32_t c_in, uint32_t c_out);
     /* Lays a layer out in `packed` (64-byte aligned, zeroed). */
     void (*pack)(const struct psr_weights *weights, void *packed);
+    /* NULL: none needed. */
+    size_t (*scratch_bytes)(uint32_t c_in);
     void (*conv)(const struct psr_conv *conv);
     /* Runs `rounds` rounds of independent multiply-adds in registers; returns the operations done
-     * (a multiply-add is 2) through *operations and a value that depends on all of them. */
+     * (a multiply-add is 2) through *operations and a value that depends on all of them. NULL: the
+     * head's. */
     float (*probe)(uint64_t rounds, uint64_t *operations);
 };
 
@@ -120,14 +139,19 @@ const struct psr_kernels *const *psr_kernels_all(void);
 /* The entries themselves, one in each instruction set's file. */
 extern const struct psr_kernels psr_kernels_c_fp32;
 extern const struct psr_kernels psr_kernels_avx2_fp32;
+extern const struct psr_kernels psr_kernels_avx2_winograd;
 extern const struct psr_kernels psr_kernels_avx512_fp32;
+extern const struct psr_kernels psr_kernels_avx512_winograd;
 extern const struct psr_kernels psr_kernels_c_bf16;
 extern const struct psr_kernels psr_kernels_avx512_bf16;
 extern const struct psr_kernels psr_kernels_c_int8;
 extern const struct psr_kernels psr_kernels_avx2_int8;
 extern const struct psr_kernels psr_kernels_avx_vnni;
 extern const struct psr_kernels psr_kernels_avx512_vnni;
+extern const struct psr_kernels psr_kernels_amx_bf16;
+extern const struct psr_kernels psr_kernels_amx_int8;
 extern const struct psr_kernels psr_kernels_neon_fp32;
+extern const struct psr_kernels psr_kernels_neon_winograd;
 extern const struct psr_kernels psr_kernels_neon_bf16;
 extern const struct psr_kernels psr_kernels_neon_dotprod;
 extern const struct psr_kernels psr_kernels_neon_i8mm;
@@ -135,6 +159,7 @@ extern const struct psr_kernels psr_kernels_neon_i8mm;
 /* fp32 in C with fused multiply-adds, as the vector entries have them: the int8 reference's head
  * and tail. Slow, so not in the table. */
 extern const struct psr_kernels psr_kernels_c_fused;
+extern const struct psr_kernels psr_kernels_c_winograd;
 
 /* The fp32 packing that the entries share, parametrised by the tile's width in output channels:
  * channels are cut into groups of `group`, the last one may be a narrower multiple of
@@ -155,8 +180,24 @@ void psr_pack_bf16(const struct psr_weights *weights, uint32_t group, void *pack
 size_t psr_packed_bytes_int8(uint32_t c_in, uint32_t c_out);
 void psr_pack_int8(const struct psr_weights *weights, uint32_t group, void *packed);
 
-/* The parts of it, for packers of another layout: the scale of output channel o, and the code of
- * one of its weights, -127..127. `tap` is 3 * dy + dx. */
+/* The same for winograd.h: a group is its biases in float, then the transformed weights, computed
+ * in double, as [position][c_in][group] in float, or rounded to bf16 as [position][c_in /
+ * 2][group][2]. */
+enum { PSR_WINOGRAD_POSITIONS = 24 };
+size_t psr_packed_bytes_winograd_fp32(uint32_t c_in, uint32_t c_out);
+void psr_pack_winograd_fp32(const struct psr_weights *weights, uint32_t group, void *packed);
+size_t psr_packed_bytes_winograd_bf16(uint32_t c_in, uint32_t c_out);
+void psr_pack_winograd_bf16(const struct psr_weights *weights, uint32_t group, void *packed);
+
+/* The same for int8 in 16 bits (avx512_vnni.c): a group is start values, scales and biases as for
+ * psr_pack_int8(), then the codes of the weights, transformed in integers, as
+ * [position][c_in / 2][group][2]. The transform is winograd.h's times 48, divided by 2, 1, 1, 2 for
+ * the lines of F(2, 3) and by 6, 4, 4, 1, 1, 24 for those of F(4, 3). */
+size_t psr_packed_bytes_winograd_int8(uint32_t c_in, uint32_t c_out);
+void psr_pack_winograd_int8(const struct psr_weights *weights, uint32_t group, void *packed);
+
+/* The parts of int8's packing, for packers of another layout: the scale of output channel o, and
+ * the code of one of its weights, -127..127. `tap` is 3 * dy + dx. */
 float psr_weight_scale_int8(const struct psr_weights *weights, uint32_t o);
 int32_t psr_weight_code_int8(const struct psr_weights *weights, uint32_t o, uint32_t i,
                              uint32_t tap, float scale);
@@ -176,6 +217,20 @@ static inline float psr_float_of_bf16(uint16_t half)
     memcpy(&value, &bits, sizeof value);
     return value;
 }
+
+/* Before a loop of at most N rounds over registers: all of it is to be unrolled. clang obeys GCC's
+ * pragma too late to keep arrays of registers out of memory, which halves the speed; under the
+ * address sanitizer, where its own takes long, it has GCC's all the same. */
+#define PSR_PRAGMA(TEXT) _Pragma(#TEXT)
+#if defined(__clang__)
+#if __has_feature(address_sanitizer)
+#define PSR_UNROLL(N) PSR_PRAGMA(GCC unroll N)
+#else
+#define PSR_UNROLL(N) PSR_PRAGMA(clang loop unroll(full))
+#endif
+#else
+#define PSR_UNROLL(N) PSR_PRAGMA(GCC unroll N)
+#endif
 
 /* 2^f on [-0.5, 0.5] by a polynomial, relative error below 2e-7 with its rounding: a least-squares
  * fit on Chebyshev nodes, reweighted towards the largest relative error until it was level, c0 held

@@ -15,7 +15,7 @@
     do {                                                                                           \
         const float32x4_t w0 = vld1q_f32(weight), w1 = vld1q_f32(weight + LANES);                  \
         weight += GROUP;                                                                           \
-        _Pragma("GCC unroll 8") for (int p = 0; p < n; p++)                                        \
+        PSR_UNROLL(8) for (int p = 0; p < n; p++)                                                  \
         {                                                                                          \
             sum[p][0] = vfmaq_laneq_f32(sum[p][0], w0, a[p], LANE);                                \
             sum[p][1] = vfmaq_laneq_f32(sum[p][1], w1, a[p], LANE);                                \
@@ -30,7 +30,7 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
     float32x4_t sum[TILE_PX][TILE_VECTORS], a[TILE_PX];
     const float *bias = group, *weight = bias + GROUP;
 
-#pragma GCC unroll 8
+    PSR_UNROLL(8)
     for (int p = 0; p < n; p++) {
         sum[p][0] = vld1q_f32(bias);
         sum[p][1] = vld1q_f32(bias + LANES);
@@ -41,7 +41,7 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
             const float *in = (const float *)c->in[dy] + (x + (size_t)dx) * c->in_px;
             uint32_t i = 0;
             for (; i + LANES <= c->c_in; i += LANES, in += LANES) {
-#pragma GCC unroll 8
+                PSR_UNROLL(8)
                 for (int p = 0; p < n; p++)
                     a[p] = vld1q_f32(in + (size_t)p * c->in_px);
                 ADD_PRODUCTS(0);
@@ -51,7 +51,7 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
             }
             /* The head's three channels. */
             for (; i < c->c_in; i++, in++) {
-#pragma GCC unroll 8
+                PSR_UNROLL(8)
                 for (int p = 0; p < n; p++)
                     a[p] = vld1q_dup_f32(in + (size_t)p * c->in_px);
                 ADD_PRODUCTS(0);
@@ -59,9 +59,9 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
         }
     }
 
-#pragma GCC unroll 8
+    PSR_UNROLL(8)
     for (int p = 0; p < n; p++) {
-#pragma GCC unroll 2
+        PSR_UNROLL(2)
         for (int k = 0; k < TILE_VECTORS; k++) {
             const size_t at = (x + (size_t)p) * c->out_px + first + (size_t)(k * LANES);
             vst1q_f32((float *)c->out + at, psr_neon_finish(c, sum[p][k], at));
@@ -85,16 +85,16 @@ static float probe(uint64_t rounds, uint64_t *operations)
     float32x4_t sum[CHAINS];
     const float32x4_t a = vdupq_n_f32(0.5f);
 
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         sum[i] = vdupq_n_f32((float)i);
     for (uint64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 24
+        PSR_UNROLL(24)
         for (int i = 0; i < CHAINS; i++)
             sum[i] = vfmaq_f32(sum[i], a, a);
     }
     float32x4_t total = vdupq_n_f32(0.0f);
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         total = vaddq_f32(total, sum[i]);
     *operations = rounds * CHAINS * LANES * 2;
@@ -105,7 +105,9 @@ const struct psr_kernels psr_kernels_neon_fp32 = {
     .isa = PIPERSR_ISA_NEON,
     .precision = PIPERSR_PRECISION_FP32,
     .cpu_features = PSR_CPU_NEON,
+    .speed = 100,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(float),
     .packed_bytes = psr_packed_bytes_fp32,
     .pack = pack,

@@ -27,7 +27,7 @@ static inline void store(uint16_t *to, float32x4_t value)
     do {                                                                                           \
         const bfloat16x8_t w0 = load(weight), w1 = load(weight + NUMBERS);                         \
         weight += 2 * NUMBERS;                                                                     \
-        _Pragma("GCC unroll 8") for (int p = 0; p < n; p++)                                        \
+        PSR_UNROLL(8) for (int p = 0; p < n; p++)                                                  \
         {                                                                                          \
             sum[p][0] = vbfdotq_laneq_f32(sum[p][0], w0, a[p], LANE);                              \
             sum[p][1] = vbfdotq_laneq_f32(sum[p][1], w1, a[p], LANE);                              \
@@ -42,7 +42,7 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
     const float *bias = group;
     const uint16_t *weight = (const uint16_t *)(const void *)(bias + GROUP);
 
-#pragma GCC unroll 8
+    PSR_UNROLL(8)
     for (int p = 0; p < n; p++) {
         sum[p][0] = vld1q_f32(bias);
         sum[p][1] = vld1q_f32(bias + LANES);
@@ -53,7 +53,7 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
             const uint16_t *in = (const uint16_t *)c->in[dy] + (x + (size_t)dx) * c->in_px;
             for (uint32_t i = 0; i < c->c_in; i += NUMBERS, in += NUMBERS) {
                 bfloat16x8_t a[TILE_PX];
-#pragma GCC unroll 8
+                PSR_UNROLL(8)
                 for (int p = 0; p < n; p++)
                     a[p] = load(in + (size_t)p * c->in_px);
                 ADD_PRODUCTS(0);
@@ -64,9 +64,9 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
         }
     }
 
-#pragma GCC unroll 8
+    PSR_UNROLL(8)
     for (int p = 0; p < n; p++) {
-#pragma GCC unroll 2
+        PSR_UNROLL(2)
         for (int k = 0; k < TILE_VECTORS; k++) {
             const size_t at = (x + (size_t)p) * c->out_px + first + (size_t)(k * LANES);
             const float32x4_t value = psr_neon_finish(c, sum[p][k], at);
@@ -104,16 +104,16 @@ static float probe(uint64_t rounds, uint64_t *operations)
     const bfloat16x4_t halves = vcvt_bf16_f32(vdupq_n_f32(0.5f));
     const bfloat16x8_t half = vcombine_bf16(halves, halves);
 
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         sum[i] = vdupq_n_f32((float)i);
     for (uint64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 24
+        PSR_UNROLL(24)
         for (int i = 0; i < CHAINS; i++)
             sum[i] = vbfdotq_f32(sum[i], half, half);
     }
     float32x4_t total = vdupq_n_f32(0.0f);
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         total = vaddq_f32(total, sum[i]);
     *operations = rounds * CHAINS * NUMBERS * 2;
@@ -124,7 +124,9 @@ const struct psr_kernels psr_kernels_neon_bf16 = {
     .isa = PIPERSR_ISA_NEON,
     .precision = PIPERSR_PRECISION_BF16,
     .cpu_features = PSR_CPU_NEON | PSR_CPU_NEON_BF16,
+    .speed = 350,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(uint16_t),
     .narrow = narrow,
     .head = &psr_kernels_neon_fp32,

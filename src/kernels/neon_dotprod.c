@@ -18,7 +18,7 @@ enum { CODES = 16 }; /* in a register */
     do {                                                                                           \
         const int8x16_t w0 = vld1q_s8(weight), w1 = vld1q_s8(weight + CODES);                      \
         weight += 2 * CODES;                                                                       \
-        _Pragma("GCC unroll 8") for (int p = 0; p < n; p++)                                        \
+        PSR_UNROLL(8) for (int p = 0; p < n; p++)                                                  \
         {                                                                                          \
             sum[p][0] = vdotq_laneq_s32(sum[p][0], w0, a[p], LANE);                                \
             sum[p][1] = vdotq_laneq_s32(sum[p][1], w1, a[p], LANE);                                \
@@ -35,7 +35,7 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
     const int8_t *weight = (const int8_t *)(scale + 2 * GROUP);
     const uint8x16_t top_bit = vdupq_n_u8(0x80);
 
-#pragma GCC unroll 8
+    PSR_UNROLL(8)
     for (int p = 0; p < n; p++) {
         sum[p][0] = vld1q_s32(start);
         sum[p][1] = vld1q_s32(start + LANES);
@@ -46,7 +46,7 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
             const uint8_t *in = (const uint8_t *)c->in[dy] + (x + (size_t)dx) * c->in_px;
             for (uint32_t i = 0; i < c->c_in; i += CODES, in += CODES) {
                 int8x16_t a[TILE_PX];
-#pragma GCC unroll 8
+                PSR_UNROLL(8)
                 for (int p = 0; p < n; p++)
                     a[p] =
                         vreinterpretq_s8_u8(veorq_u8(vld1q_u8(in + (size_t)p * c->in_px), top_bit));
@@ -58,7 +58,7 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
         }
     }
 
-#pragma GCC unroll 8
+    PSR_UNROLL(8)
     for (int p = 0; p < n; p++)
         psr_neon_int8_finish(c, scale, x + (uint32_t)p, first, sum[p]);
 }
@@ -88,16 +88,16 @@ static float probe(uint64_t rounds, uint64_t *operations)
     int32x4_t sum[CHAINS];
     const int8x16_t ones = vdupq_n_s8(1);
 
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         sum[i] = vdupq_n_s32(i);
     for (uint64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 24
+        PSR_UNROLL(24)
         for (int i = 0; i < CHAINS; i++)
             sum[i] = vdotq_s32(sum[i], ones, ones);
     }
     int32x4_t total = vdupq_n_s32(0);
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         total = vaddq_s32(total, sum[i]);
     *operations = rounds * CHAINS * CODES * 2;
@@ -108,11 +108,13 @@ const struct psr_kernels psr_kernels_neon_dotprod = {
     .isa = PIPERSR_ISA_NEON,
     .precision = PIPERSR_PRECISION_INT8,
     .cpu_features = PSR_CPU_NEON | PSR_CPU_NEON_DOTPROD,
+    .speed = 350,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),
     .narrow = psr_neon_int8_narrow,
     .head = &psr_kernels_neon_fp32,
-    .tail = &psr_kernels_neon_fp32,
+    .tail = &psr_kernels_neon_winograd,
     .packed_bytes = psr_packed_bytes_int8,
     .pack = pack,
     .conv = conv_row,

@@ -21,10 +21,10 @@ static inline __attribute__((always_inline)) const int8_t *
 add_products(int32x4_t sum[PX_PAIRS][CHANNEL_PAIRS], const uint8x16_t a[PX_PAIRS],
              const int8_t *weight, const int pairs)
 {
-#pragma GCC unroll 4
+    PSR_UNROLL(4)
     for (int k = 0; k < CHANNEL_PAIRS; k++, weight += 2 * DEPTH) {
         const int8x16_t w = vld1q_s8(weight);
-#pragma GCC unroll 4
+        PSR_UNROLL(4)
         for (int p = 0; p < pairs; p++)
             sum[p][k] = vusmmlaq_s32(sum[p][k], a[p], w);
     }
@@ -53,10 +53,10 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
     const float *scale = (const float *)(start + GROUP);
     const int8_t *weight = (const int8_t *)(scale + 2 * GROUP);
 
-#pragma GCC unroll 4
+    PSR_UNROLL(4)
     for (int k = 0; k < CHANNEL_PAIRS; k++) {
         const int32x2_t two = vld1_s32(start + 2 * k);
-#pragma GCC unroll 4
+        PSR_UNROLL(4)
         for (int p = 0; p < pairs; p++)
             sum[p][k] = vcombine_s32(two, two);
     }
@@ -66,7 +66,7 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
             const uint8_t *in = (const uint8_t *)c->in[dy] + (x + (size_t)dx) * c->in_px;
             for (uint32_t i = 0; i < c->c_in; i += CODES, in += CODES) {
                 uint8x16_t low[PX_PAIRS], high[PX_PAIRS];
-#pragma GCC unroll 4
+                PSR_UNROLL(4)
                 for (int p = 0; p < pairs; p++) {
                     const int odd = 2 * p + 1 < n ? 2 * p + 1 : 2 * p;
                     const uint64x2_t a =
@@ -82,7 +82,7 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
         }
     }
 
-#pragma GCC unroll 4
+    PSR_UNROLL(4)
     for (int p = 0; p < pairs; p++) {
         const uint32_t even = x + 2 * (uint32_t)p;
         psr_neon_int8_finish(c, scale, even, first,
@@ -125,16 +125,16 @@ static float probe(uint64_t rounds, uint64_t *operations)
     int32x4_t sum[CHAINS];
     const int8x16_t ones = vdupq_n_s8(1);
 
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         sum[i] = vdupq_n_s32(i);
     for (uint64_t r = 0; r < rounds; r++) {
-#pragma GCC unroll 24
+        PSR_UNROLL(24)
         for (int i = 0; i < CHAINS; i++)
             sum[i] = vusmmlaq_s32(sum[i], vreinterpretq_u8_s8(ones), ones);
     }
     int32x4_t total = vdupq_n_s32(0);
-#pragma GCC unroll 24
+    PSR_UNROLL(24)
     for (int i = 0; i < CHAINS; i++)
         total = vaddq_s32(total, sum[i]);
     *operations = rounds * CHAINS * LANES * DEPTH * 2;
@@ -145,11 +145,13 @@ const struct psr_kernels psr_kernels_neon_i8mm = {
     .isa = PIPERSR_ISA_NEON,
     .precision = PIPERSR_PRECISION_INT8,
     .cpu_features = PSR_CPU_NEON | PSR_CPU_NEON_I8MM,
+    .speed = 600,
     .tile_px = 1,
+    .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),
     .narrow = psr_neon_int8_narrow,
     .head = &psr_kernels_neon_fp32,
-    .tail = &psr_kernels_neon_fp32,
+    .tail = &psr_kernels_neon_winograd,
     .packed_bytes = psr_packed_bytes_int8,
     .pack = pack,
     .conv = conv_row,

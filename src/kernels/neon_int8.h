@@ -36,7 +36,7 @@ static inline void psr_neon_int8_finish(const struct psr_conv *c, const float *s
     const size_t at = x * c->out_px + first;
     float32x4_t value[TILE_VECTORS];
 
-#pragma GCC unroll 2
+    PSR_UNROLL(2)
     for (int k = 0; k < TILE_VECTORS; k++) {
         const float32x4_t scaled = vfmaq_f32(vld1q_f32(scale + GROUP + k * LANES),
                                              vcvtq_f32_s32(sum[k]), vld1q_f32(scale + k * LANES));

@@ -8,14 +8,19 @@ static const struct psr_kernels *const entries[] = {
     &psr_kernels_c_int8,
 #if defined(PIPERSR_HAVE_X86)
     &psr_kernels_avx2_fp32,
+    &psr_kernels_avx2_winograd,
     &psr_kernels_avx512_fp32,
+    &psr_kernels_avx512_winograd,
     &psr_kernels_avx512_bf16,
     &psr_kernels_avx2_int8,
     &psr_kernels_avx_vnni,
     &psr_kernels_avx512_vnni,
+    &psr_kernels_amx_bf16,
+    &psr_kernels_amx_int8,
 #endif
 #if defined(PIPERSR_HAVE_ARM)
     &psr_kernels_neon_fp32,
+    &psr_kernels_neon_winograd,
     &psr_kernels_neon_bf16,
     &psr_kernels_neon_dotprod,
     &psr_kernels_neon_i8mm,

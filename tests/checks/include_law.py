@@ -18,6 +18,8 @@ SRC_RANK = {
     "kernels": 1,
     "pool": 1,
     "frame": 1,
+    "cache": 1,
+    "plan": 1,
     "safetensors": 1,
     "default_model": 1,
     "histogram": 1,
@@ -25,10 +27,13 @@ SRC_RANK = {
     "coding": 2,
     "safetensors_write": 2,
     "model": 2,
-    "strip": 3,
-    "engine": 4,
-    "calibrate": 4,
-    "api": 5,
+    "yuv_format": 2,
+    "yuv": 3,
+    "choice": 3,
+    "strip": 4,
+    "engine": 5,
+    "calibrate": 5,
+    "api": 6,
 }
 
 # Which rooms a room may take headers from, besides itself; "include" is pipersr.h.
@@ -123,8 +128,8 @@ def check_inside_src(source, header):
 def instruction_set(path):
     """The instruction set that a file in src/kernels/ belongs to, or None if it is shared."""
     match = re.match(r"(avx2|avx_vnni|avx512|amx|neon|sve|sse\w*)", path.rsplit("/", 1)[1])
-    # AVX-VNNI is one instruction more on AVX2's registers.
-    return match.group(1).replace("avx_vnni", "avx2") if match else None
+    # AVX-VNNI is one instruction more on AVX2's registers, AMX works beside those of AVX-512.
+    return {"avx_vnni": "avx2", "amx": "avx512"}.get(match.group(1), match.group(1)) if match else None
 
 
 def check_foreign(source, name):

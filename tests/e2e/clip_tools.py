@@ -89,16 +89,16 @@ def packet_list(path, stream):
 
 
 def planes(path, n_frames=1):
-    """The decoded samples of the first frames: arrays Y, U, V of shape (frame, row, column)."""
+    """The decoded samples of the first frames: arrays Y, U, V of shape (frame, row, column); no alpha."""
     facts = video(path)
     width, height, pix_fmt = facts["width"], facts["height"], facts["pix_fmt"].replace("yuvj", "yuv")
     sample = "<u2" if "10" in pix_fmt or "12" in pix_fmt else "u1"
     data = ffmpeg("-noautorotate", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough",
                   "-frames:v", n_frames, "-f", "rawvideo", "-")
     samples = numpy.frombuffer(data, sample)
-    x_shift, y_shift = {"yuv420": (1, 1), "yuv422": (1, 0), "yuv444": (0, 0)}[pix_fmt[:6]]
+    x_shift, y_shift = {"yuv420": (1, 1), "yuv422": (1, 0), "yuv444": (0, 0)}[pix_fmt.replace("yuva", "yuv")[:6]]
     chroma_shape = (-(-height >> y_shift), -(-width >> x_shift))
-    shapes = [(height, width), chroma_shape, chroma_shape]
+    shapes = [(height, width), chroma_shape, chroma_shape] + [(height, width)] * ("yuva" in pix_fmt)
     per_frame = sum(rows * columns for rows, columns in shapes)
     frames = samples.reshape(-1, per_frame)
     result, start = [], 0
@@ -106,7 +106,7 @@ def planes(path, n_frames=1):
         end = start + rows * columns
         result.append(frames[:, start:end].reshape(-1, rows, columns).astype(int))
         start = end
-    return result
+    return result[:3]
 
 
 def rgb(path, *filters):

@@ -31,7 +31,7 @@ def test_info_json(run):
     model = about["model"]
     assert (model["channels"], model["blocks"], model["scale"]) == (64, 6, 2)
     assert (model["parameters"], model["macs_per_px"], model["radius_px"]) == (451852, 451008, 14)
-    assert about["cpu"]["threads"] >= 1 and about["cpu"]["isa"] in ("c", "avx2", "avx512", "neon")
+    assert about["cpu"]["threads"] >= 1 and about["cpu"]["isa"] in ("c", "avx2", "avx512", "amx", "neon")
     assert "libvips" in about["libraries"]["pictures"] and "libavcodec" in about["libraries"]["videos"]
 
 
@@ -90,12 +90,13 @@ def test_bench_speed_json(run):
     result = json.loads(done.stdout)
     assert list(result) == SPEED_KEYS
     assert (result["width"], result["height"], result["threads"], result["frames"]) == (96, 64, 1, 3)
-    assert result["precision"] == "fp32" and result["isa"] in ("c", "avx2", "avx512", "neon")
+    assert result["precision"] == "fp32" and result["isa"] in ("c", "avx2", "avx512", "amx", "neon")
     assert result["fps"] == pytest.approx(1000 / result["ms_per_frame"], rel=1e-3)
     operations = 2 * 451008 * 96 * 64
     assert result["gflops"] == pytest.approx(operations / result["ms_per_frame"] * 1e-6, rel=1e-3)
     assert result["peak_share"] == pytest.approx(result["gflops"] / result["peak_gflops"], rel=1e-3)
-    assert 0 < result["peak_share"] < 1.5
+    # Winograd saves up to two thirds of the operations that are counted.
+    assert 0 < result["peak_share"] < 3
 
 
 def test_bench_speed_takes_the_instruction_set(run):

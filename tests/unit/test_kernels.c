@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
  * Every kernel against the C reference: random sizes, every tile remainder, extreme numbers, in
- * place and not, and nothing written beside the output.
+ * place and not, and nothing written beside the output. Instructions that the CPU lacks are
+ * emulated where that is possible (amx_emulator.h).
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(TEST_EMULATOR)
+#include "amx_emulator.h"
+#endif
 #include "check.h"
 #include "src/cpu.h"
 #include "src/kernels/kernels.h"
 
-enum { PAD = 64, MAX_PX = 70 };
+enum { PAD = 64, GAP = 5, MAX_PX = 70 };
 
 static const float MARK = 12345.0f; /* no result is this */
 
@@ -28,9 +32,17 @@ static void fill(float *values, size_t n, enum fill kind, unsigned *seed)
     }
 }
 
+/* Does it compute tiles from their transforms? Then bf16 rounds those, not the inputs. */
+static bool is_winograd(const struct psr_kernels *kernels)
+{
+    return kernels->tile_px > 1; /* int8's are exact, and count as plain sums */
+}
+
 /* The C reference of the same precision. */
 static const struct psr_kernels *reference_of(const struct psr_kernels *kernels)
 {
+    if (is_winograd(kernels))
+        return &psr_kernels_c_fp32;
     switch (kernels->precision) {
     case PIPERSR_PRECISION_INT8:
         return &psr_kernels_c_int8;
@@ -45,8 +57,10 @@ static const struct psr_kernels *reference_of(const struct psr_kernels *kernels)
 struct job {
     struct psr_conv conv; /* in float; each set gets its own inputs, weights and output */
     uint32_t true_c_out;
-    size_t row, out_elements;
-    float *rows[3], *residual[2], *weight, *bias;
+    uint32_t n_rows;
+    int residuals;
+    size_t row, out_elements; /* of an input row; of all output rows and the gaps after them */
+    float *rows[4], *residual[2], *weight, *bias;
     struct psr_coding in_coding; /* int8 */
 };
 
@@ -70,19 +84,28 @@ static void free_coding(struct psr_coding *coding)
 
 /* Largest error that two orders of rounding of this sum may differ by: half an ulp of the sum of
  * magnitudes for each of its additions and products. */
-static float bound(const struct job *job, uint32_t x, uint32_t o)
+static float bound(const struct psr_kernels *kernels, const struct job *job, uint32_t y, uint32_t x,
+                   uint32_t o)
 {
     const struct psr_conv *c = &job->conv;
     if (o >= job->true_c_out)
-        return 0;
+        return is_winograd(kernels) ? 1e-30f : 0;
     double sum = fabs((double)job->bias[o]);
-    for (int tap = 0; tap < 9; tap++) {
-        const float *in = job->rows[tap / 3] + (x + (size_t)(tap % 3)) * c->in_px;
+    for (uint32_t tap = 0; tap < 9; tap++) {
+        const float *in = job->rows[y + tap / 3] + (x + (size_t)(tap % 3)) * c->in_px;
         const float *weight = job->weight + (size_t)o * c->c_in * 9 + (size_t)tap;
         for (uint32_t i = 0; i < c->c_in; i++)
             sum += fabs((double)in[i] * (double)weight[(size_t)i * 9]);
     }
     const double terms = 9.0 * c->c_in + 1;
+    /* Winograd's transforms pass through numbers that are larger than what they end in: the sum of
+     * their coefficients' magnitudes is up to 20 for inputs, 57 for outputs, against weights that
+     * shrink to a half to 1/24. Over all positions that comes to a factor of about ten for the
+     * rounding of fp32; bf16 rounds inputs and weights once each, to 2^-9 of their size. */
+    if (is_winograd(kernels) && kernels->precision == PIPERSR_PRECISION_BF16)
+        return (float)(sum * (7 * 10 / sqrt(terms) * 0x1p-9) + 1e-30);
+    if (is_winograd(kernels))
+        return (float)(sum * (10 * 4 * sqrt(terms) * 6e-8 * 1.1 + 4e-7) + 1e-30);
     /* SiLU's slope is at most 1.1; the polynomial adds 4e-7 of its value. The sums' errors grow
      * like the square root of their length; 4 is a margin over the worst that chance gives. */
     return (float)(sum * (4 * sqrt(terms) * 6e-8 * 1.1 + 4e-7) + 1e-30);
@@ -95,32 +118,47 @@ static float *run_set(const struct psr_kernels *kernels, const struct job *job, 
     struct psr_conv c = job->conv;
     const size_t bytes = (kernels->packed_bytes(c.c_in, job->true_c_out) + 63) / 64 * 64;
     const size_t room = job->out_elements + 2 * PAD;
-    void *packed = aligned_alloc(64, bytes), *narrow[3] = {NULL};
+    const size_t scratch = kernels->scratch_bytes ? kernels->scratch_bytes(c.c_in) : 0;
+    void *packed = aligned_alloc(64, bytes), *narrow[4] = {NULL};
     float *out = malloc(room * sizeof *out);
 
     memset(packed, 0, bytes);
     const struct psr_weights weights = {job->weight, job->bias, c.c_in, job->true_c_out,
                                         job->in_coding};
     kernels->pack(&weights, packed);
-    for (int i = 0; i < 3; i++) {
-        c.in[i] = job->rows[i];
+    const void *rows[4];
+    for (int i = 0; i < 4; i++) {
+        rows[i] = job->rows[i];
         if (kernels->narrow) {
-            c.in[i] = narrow[i] = malloc(job->row * kernels->narrow_bytes);
+            rows[i] = narrow[i] = malloc(job->row * kernels->narrow_bytes);
             kernels->narrow(job->rows[i], c.n_px + 2, c.c_in, &job->in_coding, narrow[i]);
         }
     }
     for (size_t k = 0; k < room; k++)
         out[k] = MARK;
     c.packed = packed;
-    c.out = out + PAD;
-    if (in_place) {
-        memcpy(c.out, job->residual[0], job->out_elements * sizeof *out);
-        c.residual = c.out;
+    c.scratch = aligned_alloc(64, (scratch + 63) / 64 * 64);
+    for (uint32_t y = 0; in_place && y < job->n_rows; y++)
+        memcpy(out + PAD + y * c.row_elements, job->residual[0] + y * c.row_elements,
+               (size_t)c.n_px * c.c_out * sizeof *out);
+    for (uint32_t y = 0; y < job->n_rows; y += kernels->tile_rows) {
+        const size_t at = y * c.row_elements;
+        memcpy(c.in, rows + y, (kernels->tile_rows + 2) * sizeof *rows);
+        c.out = (unsigned char *)(out + PAD) +
+                at * (c.narrow_out ? kernels->narrow_bytes : sizeof *out);
+        c.residual = in_place ? c.out : job->residuals ? job->residual[0] + at : NULL;
+        c.residual2 = job->residuals > 1 ? job->residual[1] + at : NULL;
+        kernels->conv(&c);
     }
-    kernels->conv(&c);
+    c.out = out + PAD;
+    free(c.scratch);
 
     for (size_t k = 0; k < PAD; k++)
         *outside += out[k] != MARK || out[PAD + job->out_elements + k] != MARK;
+    for (uint32_t y = 0; y < job->n_rows && !c.narrow_out; y++) {
+        for (size_t k = (size_t)c.n_px * c.c_out; k < c.row_elements; k++)
+            *outside += out[PAD + y * c.row_elements + k] != MARK;
+    }
     if (c.narrow_out) {
         float *wide = malloc(room * sizeof *wide);
         for (size_t k = 0; k < job->out_elements; k++)
@@ -133,7 +171,7 @@ static float *run_set(const struct psr_kernels *kernels, const struct job *job, 
         out = wide;
     }
     free(packed);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         free(narrow[i]);
     return out;
 }
@@ -153,10 +191,17 @@ static void run(const struct psr_kernels *kernels, uint32_t c_in, uint32_t c_out
                  .narrow_out = narrow_out,
                  .activation = activation},
         .true_c_out = c_out,
-        .out_elements = (size_t)n_px * padded,
+        .residuals = residuals,
+        .n_rows = kernels->tile_rows == 2 ? 1 + check_random(seed) % 2 : 1,
     };
     in_place = in_place && !narrow_out;
-    job.row = (n_px + 2) * job.conv.in_px;
+    job.conv.n_rows = job.n_rows;
+    job.conv.row_elements =
+        (size_t)n_px * padded + (kernels->tile_rows == 2 && !narrow_out ? GAP : 0);
+    job.out_elements = job.n_rows * job.conv.row_elements;
+    /* A last tile of two rows may look at four pixels more; the others at none, which the address
+     * sanitizer watches. */
+    job.row = (n_px + (kernels->tile_rows == 2 ? 6 : 2)) * job.conv.in_px;
     job.in_coding = make_coding(c_in, seed);
     job.conv.out_coding = make_coding(padded, seed);
     const bool exact = kernels->precision == PIPERSR_PRECISION_INT8;
@@ -164,7 +209,7 @@ static void run(const struct psr_kernels *kernels, uint32_t c_in, uint32_t c_out
     job.bias = malloc(c_out * sizeof(float));
     fill(job.weight, (size_t)c_out * c_in * 9, RANDOM, seed);
     fill(job.bias, c_out, RANDOM, seed);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         job.rows[i] = malloc(job.row * sizeof(float));
         fill(job.rows[i], job.row, kind, seed);
     }
@@ -172,21 +217,20 @@ static void run(const struct psr_kernels *kernels, uint32_t c_in, uint32_t c_out
         job.residual[i] = malloc(job.out_elements * sizeof(float));
         fill(job.residual[i], job.out_elements, RANDOM, seed);
     }
-    job.conv.residual = residuals ? job.residual[0] : NULL;
-    job.conv.residual2 = residuals > 1 ? job.residual[1] : NULL;
-
     int wrong = 0, outside = 0;
     float *expected = run_set(reference_of(kernels), &job, residuals && in_place, &outside);
     float *result = run_set(kernels, &job, residuals && in_place, &outside);
-    for (uint32_t x = 0; x < n_px; x++) {
+    for (uint32_t x = 0; x < n_px * job.n_rows; x++) {
         for (uint32_t o = 0; o < padded; o++) {
-            const size_t at = PAD + (size_t)x * padded + o;
+            const size_t at =
+                PAD + x / n_px * job.conv.row_elements + (size_t)(x % n_px) * padded + o;
             const float difference = fabsf(expected[at] - result[at]);
             const float magnitude = fmaxf(fabsf(expected[at]), 1.0f);
             /* A sum on a rounding border of bf16 may fall to either side. */
             const float last_place = narrow_out ? magnitude / 128 : magnitude * 2.4e-7f;
-            wrong += exact ? expected[at] != result[at]
-                           : !(difference <= bound(&job, x, o) + last_place);
+            wrong +=
+                exact ? expected[at] != result[at]
+                      : !(difference <= bound(kernels, &job, x / n_px, x % n_px, o) + last_place);
         }
     }
     CHECK(wrong == 0, "%s %s: %d of %zu wrong (c_in %u, c_out %u, n %u, act %d, res %d, fill %d)",
@@ -201,7 +245,7 @@ static void run(const struct psr_kernels *kernels, uint32_t c_in, uint32_t c_out
     free(job.bias);
     free(expected);
     free(result);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         free(job.rows[i]);
     for (int i = 0; i < 2; i++)
         free(job.residual[i]);
@@ -246,12 +290,27 @@ static void run_silu(const struct psr_kernels *kernels)
     free(packed);
 }
 
-static void run_entry(const struct psr_kernels *entry)
+/* The loop that measures the peak: it runs, and counts each of its rounds. */
+static void run_probe(const struct psr_kernels *entry)
 {
-    const uint32_t features = psr_cpu_features();
+    uint64_t two = 0, six = 0;
+    const float result = entry->probe(2, &two) + entry->probe(6, &six);
+    CHECK(isfinite(result) && two > 0 && six == 3 * two, "%s: the probe's %g after %g operations",
+          pipersr_isa_name(entry->isa), (double)result, (double)(two + six));
+}
+
+/* `emulated`: the PSR_CPU_* that are emulated. */
+static void run_entry(const struct psr_kernels *entry, uint32_t emulated)
+{
+    const uint32_t features = psr_cpu_features() | emulated;
+    const bool is_emulated = entry->cpu_features & emulated;
+    /* Emulated instructions take microseconds, and those on vectors are many. */
+    const bool is_slow = entry->cpu_features & emulated & PSR_CPU_AVX_VNNI;
+    const bool quick = check_quick() || is_slow;
     /* One width more than the largest tile still takes two of them. */
-    const uint32_t widths = check_quick() ? 17 : 43;
-    const int random_jobs = check_quick() ? 50 : 200;
+    const uint32_t widths = quick ? 17 : is_emulated ? 34 : 43, channels = is_slow ? 16 : 64;
+    const int random_jobs = is_slow ? 20 : quick ? 50 : is_emulated ? 100 : 200;
+    const uint32_t most_px = is_slow ? 20 : MAX_PX, most_channels = is_slow ? 3 : 8;
     unsigned seed = 20260322;
 
     if ((entry->cpu_features & features) != entry->cpu_features) {
@@ -260,38 +319,40 @@ static void run_entry(const struct psr_kernels *entry)
                pipersr_precision_name(entry->precision));
         return;
     }
-    if (!entry->narrow)
+    if (is_emulated)
+        printf("%s %s: an entry is emulated\n", pipersr_isa_name(entry->isa),
+               pipersr_precision_name(entry->precision));
+    if (entry->probe)
+        run_probe(entry);
+    if (!entry->narrow && !entry->head)
         run_silu(entry);
     /* Every remainder of every tile width, for the layer shapes of the default model. */
     for (uint32_t n = 1; n <= widths; n++) {
-        run(entry, 64, 64, n, PSR_SILU, 0, false, RANDOM, &seed);
-        run(entry, 64, 64, n, PSR_LINEAR, 1, true, RANDOM, &seed);
+        run(entry, channels, channels, n, PSR_SILU, 0, false, RANDOM, &seed);
+        run(entry, channels, channels, n, PSR_LINEAR, 1, true, RANDOM, &seed);
         if (!entry->head)
             run(entry, 3, 64, n, PSR_LINEAR, 0, false, RANDOM, &seed);
-        run(entry, 64, 12, n, PSR_LINEAR, 0, false, RANDOM, &seed);
+        run(entry, channels, 12, n, PSR_LINEAR, 0, false, RANDOM, &seed);
     }
     for (int i = 0; i < random_jobs; i++) {
         const bool wide = entry->head || check_random(&seed) % 4;
-        const uint32_t c_in = wide ? 16 * (1 + check_random(&seed) % 8) : 3;
-        const uint32_t c_out = check_random(&seed) % 4 ? 16 * (1 + check_random(&seed) % 8)
-                                                       : 3 * (1 + check_random(&seed) % 16);
-        run(entry, c_in, c_out, 1 + check_random(&seed) % MAX_PX,
+        const uint32_t c_in = wide ? 16 * (1 + check_random(&seed) % most_channels) : 3;
+        const uint32_t c_out = check_random(&seed) % 4
+                                   ? 16 * (1 + check_random(&seed) % most_channels)
+                                   : 3 * (1 + check_random(&seed) % 16);
+        run(entry, c_in, c_out, 1 + check_random(&seed) % most_px,
             check_random(&seed) % 2 ? PSR_SILU : PSR_LINEAR, (int)(check_random(&seed) % 3),
             check_random(&seed) % 2, (enum fill)(check_random(&seed) % N_FILLS), &seed);
     }
 }
 
-#if defined(TEST_AVX_VNNI_EVEX)
-/* The AVX-VNNI file built with the AVX-512 form of its instruction (tests/meson.build). */
-extern const struct psr_kernels psr_kernels_avx_vnni_evex;
-#endif
-
 int main(void)
 {
-    for (const struct psr_kernels *const *entry = psr_kernels_all(); *entry; entry++)
-        run_entry(*entry);
-#if defined(TEST_AVX_VNNI_EVEX)
-    run_entry(&psr_kernels_avx_vnni_evex);
+    uint32_t emulated = 0;
+#if defined(TEST_EMULATOR)
+    emulated = amx_emulator_install();
 #endif
+    for (const struct psr_kernels *const *entry = psr_kernels_all(); *entry; entry++)
+        run_entry(*entry, emulated);
     return check_result();
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Each job runs exactly once, whatever the numbers of threads and jobs, round after round.
+ * Each job runs exactly once, whatever the numbers of threads and jobs, round after round. Signals
+ * from elsewhere leave the workers alone, those of their own instructions reach a handler.
  */
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -26,9 +29,40 @@ static void job(void *argument, size_t index, unsigned worker)
         atomic_store(&round->bad_worker, 1);
 }
 
+struct meeting {
+    pthread_barrier_t both; /* so that two jobs are on two threads */
+    atomic_int wrong;
+};
+
+static void look_at_signals(void *argument, size_t index, unsigned worker)
+{
+    struct meeting *meeting = argument;
+    sigset_t blocked;
+    (void)index;
+    pthread_barrier_wait(&meeting->both);
+    pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+    if (worker > 0)
+        meeting->wrong += !sigismember(&blocked, SIGINT) || !sigismember(&blocked, SIGUSR1) ||
+                          sigismember(&blocked, SIGILL) || sigismember(&blocked, SIGSEGV);
+    else
+        meeting->wrong += sigismember(&blocked, SIGINT);
+}
+
+static void test_signals(void)
+{
+    struct meeting meeting = {.wrong = 0};
+    struct psr_pool *pool = psr_pool_create(2);
+    pthread_barrier_init(&meeting.both, NULL, 2);
+    psr_pool_run(pool, 2, look_at_signals, &meeting);
+    CHECK(atomic_load(&meeting.wrong) == 0, "the wrong signals are blocked");
+    psr_pool_free(pool);
+    pthread_barrier_destroy(&meeting.both);
+}
+
 int main(void)
 {
     static struct round round;
+    test_signals();
     for (unsigned threads = 1; threads <= 8; threads++) {
         struct psr_pool *pool = psr_pool_create(threads);
         CHECK(pool && psr_pool_threads(pool) == threads, "no pool of %u", threads);

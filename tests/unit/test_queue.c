@@ -165,6 +165,28 @@ static void test_arguments(void)
     media_queue_free(NULL);
 }
 
+/* Whatever is there, never more than asked for, never a wait. */
+static void test_get_more(void)
+{
+    struct media_queue *queue = media_queue_create(CAPACITY, free_item, NULL);
+    void *items[CAPACITY + 1] = {NULL};
+    CHECK(media_queue_get_more(queue, items, CAPACITY) == 0, "an empty queue gave something");
+    for (int i = 0; i < CAPACITY; i++) {
+        CHECK(media_queue_put(queue, make_item(i)) == MEDIA_OK, "put %d", i);
+    }
+    CHECK(media_queue_get_more(queue, items, 2) == 2, "two of three");
+    CHECK(*(int *)items[0] == 0 && *(int *)items[1] == 1, "the order");
+    free_item(items[0]);
+    free_item(items[1]);
+    CHECK(media_queue_get_more(queue, items, CAPACITY + 1) == CAPACITY - 2, "the rest");
+    free_item(items[0]);
+    CHECK(media_queue_put(queue, make_item(9)) == MEDIA_OK, "put again");
+    media_queue_fail(queue, MEDIA_ERROR_INTERNAL);
+    CHECK(media_queue_get_more(queue, items, 1) == 0, "a failed queue gave something");
+    media_queue_free(queue);
+    CHECK(n_alive == 0, "%d items are left", n_alive);
+}
+
 int main(void)
 {
     test_order_and_end();
@@ -172,5 +194,6 @@ int main(void)
     test_error_wakes_consumer();
     test_cancel();
     test_arguments();
+    test_get_more();
     return check_result();
 }

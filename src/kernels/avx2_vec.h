@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A vector of floats for winograd.h, in AVX2.
+ */
+#ifndef PSR_AVX2_VEC_H
+#define PSR_AVX2_VEC_H
+
+#include "src/kernels/avx2_tile.h"
+
+typedef __m256 vec;
+
+static inline vec vec_load(const float *from)
+{
+    return _mm256_loadu_ps(from);
+}
+
+static inline void vec_store(float *to, vec value)
+{
+    _mm256_storeu_ps(to, value);
+}
+
+static inline vec vec_zero(void)
+{
+    return _mm256_setzero_ps();
+}
+
+static inline vec vec_fma(float a, vec b, vec c)
+{
+    return _mm256_fmadd_ps(_mm256_set1_ps(a), b, c);
+}
+
+static inline vec vec_finish(const struct psr_conv *c, vec value, size_t at)
+{
+    return psr_avx2_finish(c, value, at);
+}
+
+#endif
