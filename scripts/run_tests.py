@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Runs the tests and adds up what really ran.
 
-Three parts: unit tests (meson test), end-to-end tests (pytest on tests/e2e) and checks of the source
-and the built library (pytest on tests/checks). The counts come from the machine-readable results of
-each runner, never from its exit status alone. The last line is "N passed, N failed", with
+Four parts: unit tests (meson test), end-to-end tests (pytest on tests/e2e), tests of training/ (pytest on
+tests/training; one skipped test where PyTorch is absent) and checks of the source and the built
+library (pytest on tests/checks). The counts come from the machine-readable results of each runner,
+never from its exit status alone. The last line is "N passed, N failed", with
 ", N skipped" when something was; the exit status is 0 only if something ran and nothing failed.
 """
 
@@ -20,7 +21,7 @@ import time
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PARTS = ("unit", "e2e", "checks")
+PARTS = ("unit", "e2e", "training", "checks")
 TAP_LINE = re.compile(r"^(not ok|ok)\b(?:.*?#\s*(skip|todo))?", re.IGNORECASE)
 
 
@@ -107,6 +108,7 @@ def main():
     runners = {
         "unit": lambda: run_unit(build, options.unit),
         "e2e": lambda: run_pytest(options.e2e or [ROOT / "tests" / "e2e"], build, "end-to-end tests"),
+        "training": lambda: run_pytest([ROOT / "tests" / "training"], build, "tests of training/"),
         "checks": lambda: run_pytest([ROOT / "tests" / "checks"], build, "checks"),
     }
     counts = {}

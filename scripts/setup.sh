@@ -2,7 +2,9 @@
 # Installs what building and testing need, from the Debian or Ubuntu archive.
 #
 # Looks first: when nothing is missing it ends at once, without network and without root.
-# usage: scripts/setup.sh [--list]     --list prints the packages and installs nothing
+# usage: scripts/setup.sh [--training] [--list]
+#   --training   PyTorch as well, for training/ and its tests: large, and nothing else needs it
+#   --list       prints the packages and installs nothing
 set -eu
 
 # One package a line, so that a change is a readable diff.
@@ -40,6 +42,11 @@ fail() {
     echo "setup: $*" >&2
     exit 1
 }
+
+if [ "${1-}" = --training ]; then
+    packages="$packages python3-torch"
+    shift
+fi
 
 if [ "${1-}" = --list ]; then
     echo $packages

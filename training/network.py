@@ -39,11 +39,14 @@ class PiperSR(nn.Module):
         return nn.functional.pixel_shuffle(self.tail(self.body(h0) + h0), self.scale)
 
 
-_DTYPES = {"F32": numpy.float32, "F16": numpy.float16}
+_DTYPES = {"F32": numpy.float32, "F16": numpy.float16, "U8": numpy.uint8}
 
 
-def save(model, path, dtype="F16", **metadata):
-    """Writes a model file; `metadata` adds to what describes the graph (name, licence, training)."""
+def save(model, path, dtype="F16", codings=None, **metadata):
+    """Writes a model file; `metadata` adds to what describes the graph (name, licence, training).
+
+    `codings` are int8's: {name: tensor}, of fp32 or uint8, which keep their type.
+    """
     tensors = {k: v.detach().cpu().float().numpy() for k, v in model.state_dict().items()}
     tensors = {k: v for k, v in sorted(tensors.items()) if not k.endswith("num_batches_tracked")}
     header = {
@@ -61,8 +64,13 @@ def save(model, path, dtype="F16", **metadata):
             **metadata,
         }
     }
+    items = [(name, values, dtype) for name, values in tensors.items()]
+    extra = [(name, values.cpu().numpy()) for name, values in sorted((codings or {}).items())]
+    # Bytes last: floats then stay aligned.
+    for kind, code in (("F32", "f4"), ("U8", "u1")):
+        items += [(name, values, kind) for name, values in extra if values.dtype == code]
     payload = b""
-    for name, values in tensors.items():
+    for name, values, dtype in items:
         if dtype == "BF16":
             # Round to nearest even on the upper half of the fp32 bits.
             bits = values.astype("<f4").view("<u4").astype(numpy.uint64)
@@ -82,12 +90,20 @@ def save(model, path, dtype="F16", **metadata):
 
 
 def load(path):
-    """Reads a model file back into a PiperSR in fp32."""
+    """Reads a model file back into a PiperSR in fp32. int8's codings are left out: see read()."""
+    return read(path)[0]
+
+
+def read(path):
+    """(PiperSR in fp32, {name: tensor} of int8's codings) of a model file."""
     with open(path, "rb") as file:
         data = file.read()
-    size = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8 : 8 + size])
-    about = header.pop("__metadata__")
+    try:
+        size = struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8 : 8 + size])
+        about = header.pop("__metadata__")
+    except (struct.error, ValueError, KeyError):
+        raise SystemExit(f"{path}: not a model file (docs/model-format.md)") from None
     model = PiperSR(
         int(about["channels"]), int(about["blocks"]), int(about["scale"]), "body.0.bn1.weight" in header
     )
@@ -98,7 +114,9 @@ def load(path):
             bits = numpy.frombuffer(data[begin:end], "<u2").astype("<u4") << 16
             values = bits.view("<f4")
         else:
-            values = numpy.frombuffer(data[begin:end], _DTYPES[entry["dtype"]]).astype("f4")
+            values = numpy.frombuffer(data[begin:end], _DTYPES[entry["dtype"]])
+            values = values if entry["dtype"] == "U8" else values.astype("f4")
         state[name] = torch.from_numpy(values.reshape(entry["shape"]).copy())
+    codings = {k: state.pop(k) for k in list(state) if k.endswith((".input_scale", ".input_zero"))}
     model.load_state_dict(state, strict=False)
-    return model.eval()
+    return model.eval(), codings

@@ -1,0 +1,139 @@
+"""The network that is trained: its bicubic start, its expanded kernels, its int8 form, its files."""
+
+import json
+import pathlib
+import subprocess
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+import network
+import photos
+import picture_quality
+import resize
+from int8_network import Int8Network, choose_codings
+from trainable import Trainable
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def pairs(folder):
+    for path in photos.photos_in(folder / "HR"):
+        files = folder / "LR" / path.name, path
+        yield [torch.from_numpy(photos.decode(file.read_bytes()).copy()) for file in files]
+
+
+def decibels(model, folder):
+    return [picture_quality.psnr_y(picture_quality.enlarge(model, low), high, 2) for low, high in pairs(folder)]
+
+
+@pytest.mark.parametrize("channels,scale", [(64, 2), (32, 2), (16, 2), (48, 3), (32, 4), (16, 4)])
+def test_starts_as_bicubic_interpolation(channels, scale):
+    low = numpy.random.default_rng(1).integers(0, 256, (20, 17, 3), dtype=numpy.uint8)
+    torch.manual_seed(2)
+    made = picture_quality.enlarge(Trainable(channels, 2, scale, expand=2), torch.from_numpy(low)).numpy().astype(int)
+    wanted = resize.resize(low, 20 * scale, 17 * scale, scale).astype(int)
+    inside = slice(3 * scale, -3 * scale)
+    # imresize rounds and clamps between the directions, the network does not.
+    difference = abs(made - wanted)[inside, inside]
+    assert numpy.mean(difference > 1) < 0.02 and numpy.mean(difference) < 0.4
+
+
+def test_start_on_set5(sets):
+    """Beyond the edges the network reads zeros where bicubic repeats the edge, hence not 33.674."""
+    model = Trainable(64, 6, 2).collapsed()
+    values = decibels(model, sets / "Set5")
+    assert numpy.mean(values) == pytest.approx(33.665, abs=0.002)
+
+
+def test_expanded_kernels_are_one_kernel(tmp_path):
+    torch.manual_seed(3)
+    model = Trainable(16, 2, 2, expand=3)
+    for parameter in model.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    x = torch.rand(2, 3, 11, 9)
+    plain = model.collapsed()
+    assert torch.allclose(model(x), plain(x), atol=1e-4)
+    network.save(plain, tmp_path / "m.safetensors", "F32")
+    again = Trainable(16, 2, 2, expand=3)
+    again.start_from(network.load(tmp_path / "m.safetensors"))
+    assert torch.allclose(again(x), plain(x), atol=1e-4)
+
+
+def test_codings_cover_what_is_read():
+    torch.manual_seed(4)
+    plain = network.PiperSR(16, 2, 2)
+    pictures = [torch.rand(2, 3, 16, 16) for _ in range(2)]
+    codings = choose_codings(plain, pictures)
+    assert sorted(codings) == sorted(
+        f"body.{n}.conv{k}.input_{what}" for n in range(2) for k in (1, 2) for what in ("scale", "zero")
+    )
+    model = Int8Network(plain, codings)
+    with torch.no_grad():
+        difference = model(pictures[0]) - plain(pictures[0])
+    assert 0 < difference.abs().mean() < 0.02 * plain(pictures[0]).abs().mean()
+
+
+def test_gradients_of_codings_go_downhill():
+    """Ranges that are far too short are learned to be longer."""
+    torch.manual_seed(5)
+    plain = network.PiperSR(16, 1, 2)
+    x = torch.rand(2, 3, 16, 16)
+    codings = choose_codings(plain, [x])
+    for name in codings:
+        if name.endswith("scale"):
+            codings[name] = codings[name] / 8
+    model, wanted = Int8Network(plain, codings), plain(x).detach()
+    scales = [parameter for name, parameter in model.named_parameters() if "log_scale" in name]
+    optimiser = torch.optim.Adam(scales, 0.05)
+    losses = []
+    for _ in range(60):
+        loss = (model(x) - wanted).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.1 * losses[0]
+
+
+def test_int8_agrees_with_the_engine(sets, program):
+    """Rounding differs in the last bit and then spreads, so bytes differ; the quality must not."""
+    file = ROOT / "models" / "pipersr-x2.safetensors"
+    model = Int8Network(*network.read(file))
+    ours = decibels(model, sets / "Set5")
+    command = [str(program), "bench", "quality", str(sets / "Set5"), "--model", str(file), "--precision", "int8"]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True)
+    if done.returncode == 4:  # no instructions for it here
+        done = subprocess.run([*command, "--isa", "c", "--json"], capture_output=True, text=True)
+    engine = [image["psnr_y"] for image in json.loads(done.stdout)["images"]]
+    assert numpy.mean(ours) == pytest.approx(numpy.mean(engine), abs=0.005)
+    assert ours == pytest.approx(engine, abs=0.03)
+
+
+def test_exported_file_runs_in_the_program(program, script, tmp_path):
+    torch.manual_seed(6)
+    trained = Trainable(32, 2, 2)
+    for parameter in trained.parameters():
+        parameter.data += 0.01 * torch.randn_like(parameter)
+    plain = trained.collapsed()
+    codings = choose_codings(plain, [torch.rand(1, 3, 32, 32)])
+    network.save(plain, tmp_path / "last.safetensors", "F32", codings)
+    out = tmp_path / "small.safetensors"
+    script("export.py", tmp_path / "last.safetensors", "--out", out, "--name", "small", "--training", "none at all")
+    info = subprocess.run([str(program), "info", "--model", str(out)], capture_output=True, text=True)
+    assert info.returncode == 0 and "small" in info.stdout and "none at all" in info.stdout, info
+
+    low = (numpy.random.default_rng(7).random((16, 20, 3)) * 255).astype(numpy.uint8)
+    Image.fromarray(low).save(tmp_path / "low.png")
+    rounded = network.load(out)
+    for precision in ("fp32", "int8"):
+        made = tmp_path / f"{precision}.png"
+        command = [program, "upscale", tmp_path / "low.png", "-o", made, "--model", out, "--isa", "c"]
+        done = subprocess.run([*map(str, command), "--precision", precision], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        model = rounded if precision == "fp32" else Int8Network(rounded, network.read(out)[1])
+        wanted = picture_quality.enlarge(model, torch.from_numpy(low)).numpy().astype(int)
+        difference = abs(photos.decode(made.read_bytes()).astype(int) - wanted)
+        assert difference.max() <= (1 if precision == "fp32" else 3) and (difference > 0).mean() < 0.2

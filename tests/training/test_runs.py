@@ -1,0 +1,132 @@
+"""Whole runs on a small network: they learn, keep to their time, and survive being killed."""
+
+import csv
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+import checkpoint
+import network
+import train
+from corpus import Chooser, Corpus
+from schedule import Schedule, planned_total
+from trainable import Trainable
+
+TRAINING = pathlib.Path(__file__).resolve().parents[2] / "training"
+SMALL = ["--device", "cpu", "--threads", 1, "--batch", 4, "--patch", 16, "--validate-px", 40]
+TINY = [*SMALL, "--channels", 16, "--blocks", 1, "--rate", "1e-3"]
+
+
+def weights(folder, name="checkpoint.pt"):
+    tensors, about = checkpoint.load(folder / name)
+    return tensors, about["step"]
+
+
+@pytest.fixture(scope="module")
+def whole_run(corpus_folder, tmp_path_factory, script):
+    out = tmp_path_factory.mktemp("whole")
+    script("train.py", corpus_folder, "--out", out, *TINY, "--steps", 120, "--select", "synthetic")
+    return out
+
+
+def test_a_run_learns_and_leaves_its_files(corpus_folder, whole_run):
+    corpus = Corpus([corpus_folder])
+    low, high = corpus.patches(Chooser(corpus, 64, 16, seed=9).of_steps(0, 1)[0], 16)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        before, after = (
+            float((model(low) - high).abs().mean())
+            for model in (Trainable(16, 1, 2), network.load(whole_run / "last.safetensors"))
+        )
+    assert after < 0.95 * before
+    with open(whole_run / "run.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [0, 120]
+    assert all(float(row["psnr_synthetic"]) > 15 for row in rows)
+    assert "<polyline" in (whole_run / "run.svg").read_text()
+    assert weights(whole_run)[1] == 120 and weights(whole_run, "before_decay.pt")[1] == 96
+    assert (whole_run / "best.safetensors").is_file() and (whole_run / "last.safetensors").is_file()
+
+
+def test_killed_and_resumed_is_as_never_killed(corpus_folder, whole_run, tmp_path, script):
+    arguments = ["train.py", corpus_folder, "--out", tmp_path, *TINY, "--select", "synthetic"]
+    command = [sys.executable, TRAINING / arguments[0], *arguments[1:], "--steps", 120, "--save-seconds", 0.01]
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+    while not (tmp_path / "checkpoint.pt").exists() and process.poll() is None:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    killed_at = weights(tmp_path)[1]
+    assert 0 < killed_at < 120
+    script(*arguments, "--resume", tmp_path / "checkpoint.pt")
+    resumed, step = weights(tmp_path)
+    wanted = weights(whole_run)[0]
+    assert step == 120 and all(torch.equal(resumed[name], wanted[name]) for name in wanted)
+
+
+def test_terminated_saves_first(corpus_folder, tmp_path):
+    command = [sys.executable, TRAINING / "train.py", corpus_folder, "--out", tmp_path, *TINY, "--minutes", 5]
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if "step 0 of" in line:
+            break
+    time.sleep(0.5)
+    process.terminate()
+    assert "--resume" in process.communicate()[0] and process.returncode == 3
+    assert weights(tmp_path)[1] > 0
+
+
+def test_minutes_are_kept_and_extended(corpus_folder, whole_run, tmp_path, script):
+    begin = time.monotonic()
+    script("train.py", corpus_folder, "--out", tmp_path, *TINY, "--minutes", 0.1, "--extend",
+           "--resume", whole_run / "before_decay.pt")
+    assert 5 < time.monotonic() - begin < 25
+    tensors, about = checkpoint.load(tmp_path / "checkpoint.pt")
+    assert about["base"] == 96 and about["step"] == 96 + about["total"] > 100
+
+
+def test_quantise_and_evaluate(corpus_folder, whole_run, tmp_path, script):
+    arguments = [corpus_folder, "--start", whole_run / "last.safetensors", "--out", tmp_path, *SMALL]
+    script("quantise.py", *arguments, "--steps", 10, "--range-patches", 16, "--select", "synthetic")
+    done = script("evaluate.py", corpus_folder, tmp_path / "last.safetensors", "--int8", "--device", "cpu")
+    assert "synthetic" in done.stdout
+    before = script("evaluate.py", corpus_folder, whole_run / "last.safetensors", "--device", "cpu").stdout
+    decibels = [float(text.split("synthetic ")[1].split()[0]) for text in (before, done.stdout)]
+    assert decibels[1] > decibels[0] - 0.3
+
+
+def test_rate_and_plan():
+    schedule = Schedule(total=1000, rate=1.0, warm_up=10)
+    rates = [schedule.rate_at(step) for step in range(1000)]
+    assert rates[0] == 0.1 and rates[10:800] == [1.0] * 790 and 0.009 < rates[999] < 0.011
+    assert all(a >= b for a, b in zip(rates[800:], rates[801:]))
+    assert not schedule.finishes(899) and schedule.finishes(900)
+    total = planned_total(100, 60.0, 0.1, 0.3, 0.1)
+    finish = int(0.1 * total)
+    assert (total - finish - 100) * 0.1 + finish * 0.3 == pytest.approx(60, rel=0.02)
+    assert planned_total(500, 0.0, 0.1, 0.3, 0.1) == 500
+
+
+@pytest.mark.parametrize(
+    "arguments,words",
+    [
+        (["--steps", "5", "--share", "film=0.5"], "the corpus has synthetic"),
+        (["--extend", "--steps", "5"], "--resume"),
+        ([], "how long"),
+        (["--steps", "5", "--patch", "500"], "no picture"),
+        (["--resume", "CORPUS/lr.u8"], "not a checkpoint"),
+        (["--steps", "5", "--start", "CORPUS/lr.u8"], "not a model file"),
+    ],
+)
+def test_what_cannot_be_done_is_said(corpus_folder, tmp_path, monkeypatch, arguments, words):
+    arguments = [text.replace("CORPUS", str(corpus_folder)) for text in arguments]
+    command = ["train.py", str(corpus_folder), "--out", str(tmp_path), *map(str, TINY), *arguments]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit, match=words):
+        train.main()

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Writes a run's weights as a model file to be released: folded, 16-bit floats, metadata as docs/model-format.md says.
+
+    python3 training/export.py RUN/last.safetensors --out models/pipersr-x2.safetensors --name pipersr-x2 \\
+        --training "300,000 steps of 64 patches of 64x64, L1 and MSE, one GPU, 28 minutes; 462 photos"
+
+The input is a model file of a run (last, best) or a checkpoint (*.pt), whose average of the weights is taken.
+Codings for int8 stay, unless --without-codings.
+"""
+
+import argparse
+import pathlib
+import sys
+
+import checkpoint
+import network
+from optimiser import Adam
+from trainable import Trainable
+
+LONGEST_NOTE = 511  # bytes, docs/model-format.md
+
+
+def read(path):
+    """(network, codings) of a model file or a checkpoint of train.py."""
+    if path.suffix != ".pt":
+        return network.read(path)
+    tensors, about = checkpoint.load(path)
+    if "expand" not in about["model"]:
+        raise SystemExit(f"{path}: from quantise.py: export its last.safetensors or best.safetensors")
+    model = Trainable(**about["model"])
+    optimiser = Adam(model, 1.0)
+    optimiser.load(tensors)
+    with optimiser.use_average():
+        return model.collapsed(), {}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", type=pathlib.Path)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--training", required=True, help="one line on where the weights come from")
+    parser.add_argument("--licence", default="MIT")
+    parser.add_argument("--dtype", choices=("F16", "BF16", "F32"), default="F16")
+    parser.add_argument("--without-codings", action="store_true")
+    options = parser.parse_args()
+    if len(options.training.encode()) > LONGEST_NOTE or "\n" in options.training:
+        raise SystemExit(f"--training: one line of {LONGEST_NOTE} bytes at most")
+    model, codings = read(options.weights)
+    codings = {} if options.without_codings else codings
+    about = {"name": options.name, "licence": options.licence, "training": options.training}
+    network.save(model, options.out, options.dtype, codings, **about)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    kind = "with" if codings else "without"
+    print(f"{options.out}: {count} parameters, {options.out.stat().st_size} bytes, {kind} codings for int8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The network while it is trained: fp32 weights, body in 16 bits if wanted, kernels expanded if wanted.
+
+The trunk, the long skip, head and tail stay in fp32 whatever the body computes in: in 16 bits they would cost
+more than training gains. An expanded convolution has, beside its 3x3 kernel, a 3x3 one to `expand` times as
+many channels followed by a 1x1 one back; both are linear, so they are multiplied into one kernel at every step and
+pixels see 3x3 only.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+import bicubic_start
+import network
+
+
+class Convolution(nn.Module):
+    def __init__(self, c_in, c_out, expand=0):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(c_out, c_in, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+        nn.init.kaiming_normal_(self.kernel, nonlinearity="linear")
+        self.expand = expand
+        if expand:
+            self.wide = nn.Parameter(torch.empty(expand * c_out, c_in, 3, 3))
+            self.narrow = nn.Parameter(torch.zeros(c_out, expand * c_out))
+            nn.init.normal_(self.wide, std=1 / math.sqrt(9 * c_in))
+
+    def weight(self):
+        if not self.expand:
+            return self.kernel
+        return self.kernel + (self.narrow @ self.wide.flatten(1)).view_as(self.kernel)
+
+    def forward(self, x, dtype=None):
+        weight, bias = self.weight(), self.bias
+        if dtype:
+            x, bias = x.to(dtype), bias.to(dtype)
+            weight = weight.to(dtype, memory_format=torch.channels_last)
+        return functional.conv2d(x, weight, bias, padding=1)
+
+
+class Trainable(nn.Module):
+    """N x 3 x H x W in 0..1 -> N x 3 x (scale H) x (scale W), not clamped. Starts as bicubic interpolation."""
+
+    def __init__(self, channels=64, blocks=6, scale=2, expand=0):
+        super().__init__()
+        self.channels, self.blocks, self.scale, self.expand = channels, blocks, scale, expand
+        self.head = Convolution(3, channels)
+        self.body = nn.ModuleList(
+            nn.ModuleList([Convolution(channels, channels, expand), Convolution(channels, channels, expand)])
+            for _ in range(blocks)
+        )
+        self.tail = Convolution(channels, 3 * scale * scale)
+        with torch.no_grad():
+            bicubic_start.set_bicubic(
+                self.head.kernel, self.head.bias, self.tail.kernel, self.tail.bias, scale
+            )
+            for _, second in self.body:
+                second.kernel.zero_()
+
+    def forward(self, x, dtype=None):
+        h0 = self.head(x)
+        h = h0
+        for first, second in self.body:
+            h = h + second(functional.silu(first(h, dtype)), dtype)
+        return functional.pixel_shuffle(self.tail(h + h0), self.scale)
+
+    def outputs(self, x, dtype=None):
+        """[(share of the loss, output)]."""
+        return [(1.0, self(x, dtype))]
+
+    def describe(self):
+        """What another process needs to make the same network."""
+        names = ("channels", "blocks", "scale", "expand")
+        return {name: getattr(self, name) for name in names}
+
+    @torch.no_grad()
+    def collapsed(self):
+        """The network as it is published."""
+        plain = network.PiperSR(self.channels, self.blocks, self.scale).to(self.head.bias.device)
+        pairs = [(self.head, plain.head), (self.tail, plain.tail)]
+        for (first, second), block in zip(self.body, plain.body):
+            pairs += [(first, block.conv1), (second, block.conv2)]
+        for mine, its in pairs:
+            its.weight.copy_(mine.weight())
+            its.bias.copy_(mine.bias)
+        return plain.eval()
+
+    def codings(self):
+        """int8's tensors for the model file: none."""
+        return {}
+
+    def for_validation(self):
+        return self.collapsed()
+
+    @torch.no_grad()
+    def start_from(self, plain):
+        """Takes the weights of a published network (batch norms folded) of the same shape."""
+        for name in ("channels", "blocks", "scale"):
+            if getattr(plain, name) != getattr(self, name):
+                raise SystemExit(f"the start has {name} {getattr(plain, name)}, this run {getattr(self, name)}")
+        if plain.batch_norm:
+            raise SystemExit("the start has batch norms: only folded networks can be trained on")
+        pairs = [(self.head, plain.head), (self.tail, plain.tail)]
+        for (first, second), block in zip(self.body, plain.body):
+            pairs += [(first, block.conv1), (second, block.conv2)]
+        for mine, its in pairs:
+            mine.kernel.copy_(its.weight - (mine.weight() - mine.kernel))
+            mine.bias.copy_(its.bias)
