@@ -1,12 +1,12 @@
 #!/bin/sh
-# A training session on a machine that is ours for half an hour, has no network, and ends a command after ten
+# Training on a rented GPU machine that is there for half an hour, has no network, and ends a command after ten
 # minutes: what takes longer runs in the background, and every command brings the results so far back.
 #
-#   gpu_session.sh take CHUNK ...    moves chunks (pack.py, video_clips.py) out of the checkout
-#   gpu_session.sh speed             steps/s with and without torch.compile and CUDA graphs, three to six minutes
-#   gpu_session.sh start             prepares the corpus, then trains in the background, one after the other: the
+#   gpu_run.sh take CHUNK ...    moves chunks (pack.py, video_clips.py) out of the checkout
+#   gpu_run.sh speed             steps/s with and without torch.compile and CUDA graphs, three to six minutes
+#   gpu_run.sh start             prepares the corpus, then trains in the background, one after the other: the
 #                                    default model, its int8 form, the video model (if clips came), the fast model
-#   gpu_session.sh follow SECONDS    waits so long, or until all is done, shows the logs and copies results to $OUT
+#   gpu_run.sh follow SECONDS    waits so long, or until all is done, shows the logs and copies results to $OUT
 #
 # WORK (default /tmp/pipersr-training) has everything, OUT (WORK/out) what is to be brought back: for each model
 # a tar file of models, log and plot, and the checkpoints of the default and the video model.
