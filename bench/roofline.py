@@ -92,9 +92,9 @@ class Plot:
     def text(self, x, y, words, anchor="start"):
         self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>')
 
-    def point(self, x, y, colour, words):
+    def point(self, x, y, colour, words, left):
         self.parts.append(f'<circle cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="5" fill="{colour}"/>')
-        self.text(self.x(x) + 9, self.y(y) + 4, words)
+        self.text(self.x(x) + (-9 if left else 9), self.y(y) + 4, words, "end" if left else "start")
 
     def axes(self):
         for value in (1, 10, 100, 1000):
@@ -127,10 +127,10 @@ def main():
 
     bandwidth = measure_bandwidth(options.threads)
     print(f"L3: {bandwidth * 1e-9:.1f} GB/s with {options.threads} threads")
-    plot = Plot((3, 1000), (30, 3000))
+    plot = Plot((3, 1000), (100, 3000))
     plot.axes()
     ridge = 3000e9 / bandwidth
-    plot.line(30e9 / bandwidth if 30e9 / bandwidth > 3 else 3, max(30, 3e-9 * bandwidth), ridge, 3000, "#555")
+    plot.line(max(3, 100e9 / bandwidth), max(100, 3e-9 * bandwidth), ridge, 3000, "#555")
     plot.text(plot.x(ridge) + 6, plot.y(3000) + 14, f"L3, {bandwidth * 1e-9:.0f} GB/s")
     for precision, colour in zip(PRECISIONS, ("#1f77b4", "#d62728", "#2ca02c")):
         result = measure_network(options.program, precision, options.size, options.threads)
@@ -140,10 +140,10 @@ def main():
         intensity = 1e9 * result["gflops"] * result["ms_per_frame"] * 1e-3
         intensity /= bytes_of_frame(precision, width, height)
         peak = result["peak_gflops"]
-        plot.line(1e9 * peak / bandwidth, peak, 1000, peak, colour)
+        plot.line(max(3, 1e9 * peak / bandwidth), peak, 1000, peak, colour)
         plot.text(plot.x(990), plot.y(peak) - 5, f"{precision} peak {peak:.0f}", "end")
         label = f"{precision} {result['gflops']:.0f} ({100 * result['peak_share']:.0f} %)"
-        plot.point(intensity, result["gflops"], colour, label)
+        plot.point(intensity, result["gflops"], colour, label, left=precision == "bf16")
         print(
             f"{precision} {result['isa']}: {result['ms_per_frame']:.1f} ms, {result['gflops']:.0f} of"
             f" {peak:.0f} GFLOP/s, {intensity:.0f} operations per byte"
