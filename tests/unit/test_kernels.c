@@ -12,6 +12,7 @@
 #include "amx_emulator.h"
 #endif
 #include "check.h"
+#include "kernel_speed.h"
 #include "src/cpu.h"
 #include "src/kernels/kernels.h"
 
@@ -332,6 +333,9 @@ static void run_entry(const struct psr_kernels *entry, uint32_t emulated)
             run(entry, 3, 64, n, PSR_LINEAR, 0, false, RANDOM, &seed);
         run(entry, channels, 12, n, PSR_LINEAR, 0, false, RANDOM, &seed);
     }
+    /* Blocks of up to 28 tiles of 4 pixels, two of them, and what is left over. */
+    for (uint32_t n = 97; entry->tile_rows == 2 && !quick && n <= 241; n += 4 + n % 3)
+        run(entry, 16, 16, n, PSR_LINEAR, 0, false, RANDOM, &seed);
     for (int i = 0; i < random_jobs; i++) {
         const bool wide = entry->head || check_random(&seed) % 4;
         const uint32_t c_in = wide ? 16 * (1 + check_random(&seed) % most_channels) : 3;
@@ -344,8 +348,17 @@ static void run_entry(const struct psr_kernels *entry, uint32_t emulated)
     }
 }
 
-int main(void)
+/* `test_kernels speed` measures instead of testing. */
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "speed") == 0) {
+        const uint32_t features = psr_cpu_features();
+        for (const struct psr_kernels *const *entry = psr_kernels_all(); *entry; entry++) {
+            if (((*entry)->cpu_features & features) == (*entry)->cpu_features)
+                measure_kernel(*entry);
+        }
+        return 0;
+    }
     uint32_t emulated = 0;
 #if defined(TEST_EMULATOR)
     emulated = amx_emulator_install();
