@@ -14,49 +14,8 @@
 #define WINOGRAD_TILES   6
 #define WINOGRAD_VECTORS 2
 #define WINOGRAD_BLOCK   24
-#define WINOGRAD_DEPTH   1
 
-typedef float winograd_row;
-
-static inline vec winograd_load(const float *from)
-{
-    return vec_load(from);
-}
-
-static inline void winograd_emit(const struct psr_conv *c, size_t at, vec value)
-{
-    vec_store((float *)c->out + at, value);
-}
-
-typedef float winograd_element;
-typedef __m256 winograd_operand;
-
-static inline void winograd_put(float *to, __m256 value)
-{
-    _mm256_storeu_ps(to, value);
-}
-
-static inline __m256 winograd_weights(const float *from)
-{
-    return _mm256_loadu_ps(from);
-}
-
-static inline __m256 winograd_input(const float *from)
-{
-    return _mm256_set1_ps(*from);
-}
-
-static inline __m256 winograd_multiply(__m256 sum, __m256 input, __m256 weights)
-{
-    return _mm256_fmadd_ps(input, weights, sum);
-}
-
-#include "src/kernels/winograd.h"
-
-static void pack(const struct psr_weights *weights, void *packed)
-{
-    psr_pack_winograd_fp32(weights, WINOGRAD_CHANNELS, packed);
-}
+#include "src/kernels/winograd_fp32.h"
 
 const struct psr_kernels psr_kernels_avx2_winograd = {
     .isa = PIPERSR_ISA_AVX2,
@@ -68,8 +27,7 @@ const struct psr_kernels psr_kernels_avx2_winograd = {
     .narrow_bytes = sizeof(float),
     .head = &psr_kernels_avx2_fp32,
     .packed_bytes = psr_packed_bytes_winograd_fp32,
-    .pack = pack,
+    .pack = winograd_pack,
     .scratch_bytes = winograd_scratch_bytes,
     .conv = winograd_conv,
-    .probe = NULL,
 };

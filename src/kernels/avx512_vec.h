@@ -24,9 +24,14 @@ static inline vec vec_zero(void)
     return _mm512_setzero_ps();
 }
 
-static inline vec vec_fma(float a, vec b, vec c)
+static inline vec vec_set(float value)
 {
-    return _mm512_fmadd_ps(_mm512_set1_ps(a), b, c);
+    return _mm512_set1_ps(value);
+}
+
+static inline vec vec_multiply_add(vec a, vec b, vec c)
+{
+    return _mm512_fmadd_ps(a, b, c);
 }
 
 static inline vec vec_finish(const struct psr_conv *c, vec value, size_t at)

@@ -15,49 +15,8 @@
 #define WINOGRAD_TILES   14
 #define WINOGRAD_VECTORS 2
 #define WINOGRAD_BLOCK   14
-#define WINOGRAD_DEPTH   1
 
-typedef float winograd_row;
-
-static inline vec winograd_load(const float *from)
-{
-    return vec_load(from);
-}
-
-static inline void winograd_emit(const struct psr_conv *c, size_t at, vec value)
-{
-    vec_store((float *)c->out + at, value);
-}
-
-typedef float winograd_element;
-typedef __m512 winograd_operand;
-
-static inline void winograd_put(float *to, __m512 value)
-{
-    _mm512_storeu_ps(to, value);
-}
-
-static inline __m512 winograd_weights(const float *from)
-{
-    return _mm512_loadu_ps(from);
-}
-
-static inline __m512 winograd_input(const float *from)
-{
-    return _mm512_set1_ps(*from);
-}
-
-static inline __m512 winograd_multiply(__m512 sum, __m512 input, __m512 weights)
-{
-    return _mm512_fmadd_ps(input, weights, sum);
-}
-
-#include "src/kernels/winograd.h"
-
-static void pack(const struct psr_weights *weights, void *packed)
-{
-    psr_pack_winograd_fp32(weights, WINOGRAD_CHANNELS, packed);
-}
+#include "src/kernels/winograd_fp32.h"
 
 const struct psr_kernels psr_kernels_avx512_winograd = {
     .isa = PIPERSR_ISA_AVX512,
@@ -69,8 +28,7 @@ const struct psr_kernels psr_kernels_avx512_winograd = {
     .narrow_bytes = sizeof(float),
     .head = &psr_kernels_avx512_fp32,
     .packed_bytes = psr_packed_bytes_winograd_fp32,
-    .pack = pack,
+    .pack = winograd_pack,
     .scratch_bytes = winograd_scratch_bytes,
     .conv = winograd_conv,
-    .probe = NULL,
 };

@@ -24,9 +24,14 @@ static inline vec vec_zero(void)
     return vdupq_n_f32(0.0f);
 }
 
-static inline vec vec_fma(float a, vec b, vec c)
+static inline vec vec_set(float value)
 {
-    return vfmaq_f32(c, vdupq_n_f32(a), b);
+    return vdupq_n_f32(value);
+}
+
+static inline vec vec_multiply_add(vec a, vec b, vec c)
+{
+    return vfmaq_f32(c, a, b);
 }
 
 static inline vec vec_finish(const struct psr_conv *c, vec value, size_t at)

@@ -14,49 +14,8 @@
 #define WINOGRAD_TILES   8
 #define WINOGRAD_VECTORS 2
 #define WINOGRAD_BLOCK   16
-#define WINOGRAD_DEPTH   1
 
-typedef float winograd_row;
-
-static inline vec winograd_load(const float *from)
-{
-    return vec_load(from);
-}
-
-static inline void winograd_emit(const struct psr_conv *c, size_t at, vec value)
-{
-    vec_store((float *)c->out + at, value);
-}
-
-typedef float winograd_element;
-typedef float32x4_t winograd_operand;
-
-static inline void winograd_put(float *to, float32x4_t value)
-{
-    vst1q_f32(to, value);
-}
-
-static inline float32x4_t winograd_weights(const float *from)
-{
-    return vld1q_f32(from);
-}
-
-static inline float32x4_t winograd_input(const float *from)
-{
-    return vld1q_dup_f32(from);
-}
-
-static inline float32x4_t winograd_multiply(float32x4_t sum, float32x4_t input, float32x4_t weights)
-{
-    return vfmaq_f32(sum, input, weights);
-}
-
-#include "src/kernels/winograd.h"
-
-static void pack(const struct psr_weights *weights, void *packed)
-{
-    psr_pack_winograd_fp32(weights, WINOGRAD_CHANNELS, packed);
-}
+#include "src/kernels/winograd_fp32.h"
 
 const struct psr_kernels psr_kernels_neon_winograd = {
     .isa = PIPERSR_ISA_NEON,
@@ -68,8 +27,7 @@ const struct psr_kernels psr_kernels_neon_winograd = {
     .narrow_bytes = sizeof(float),
     .head = &psr_kernels_neon_fp32,
     .packed_bytes = psr_packed_bytes_winograd_fp32,
-    .pack = pack,
+    .pack = winograd_pack,
     .scratch_bytes = winograd_scratch_bytes,
     .conv = winograd_conv,
-    .probe = NULL,
 };

@@ -27,7 +27,12 @@ static inline float vec_zero(void)
     return 0;
 }
 
-static inline float vec_fma(float a, float b, float c)
+static inline float vec_set(float value)
+{
+    return value;
+}
+
+static inline float vec_multiply_add(float a, float b, float c)
 {
     return fmaf(a, b, c);
 }
@@ -43,49 +48,8 @@ static inline float vec_finish(const struct psr_conv *c, float value, size_t at)
 #define WINOGRAD_TILES   6
 #define WINOGRAD_VECTORS 2
 #define WINOGRAD_BLOCK   6
-#define WINOGRAD_DEPTH   1
 
-typedef float winograd_row;
-
-static inline vec winograd_load(const float *from)
-{
-    return vec_load(from);
-}
-
-static inline void winograd_emit(const struct psr_conv *c, size_t at, vec value)
-{
-    vec_store((float *)c->out + at, value);
-}
-
-typedef float winograd_element;
-typedef float winograd_operand;
-
-static inline void winograd_put(float *to, float value)
-{
-    *to = value;
-}
-
-static inline float winograd_weights(const float *from)
-{
-    return *from;
-}
-
-static inline float winograd_input(const float *from)
-{
-    return *from;
-}
-
-static inline float winograd_multiply(float sum, float input, float weights)
-{
-    return fmaf(input, weights, sum);
-}
-
-#include "src/kernels/winograd.h"
-
-static void pack(const struct psr_weights *weights, void *packed)
-{
-    psr_pack_winograd_fp32(weights, WINOGRAD_CHANNELS, packed);
-}
+#include "src/kernels/winograd_fp32.h"
 
 const struct psr_kernels psr_kernels_c_winograd = {
     .isa = PIPERSR_ISA_C,
@@ -96,7 +60,7 @@ const struct psr_kernels psr_kernels_c_winograd = {
     .narrow_bytes = sizeof(float),
     .head = &psr_kernels_c_fused,
     .packed_bytes = psr_packed_bytes_winograd_fp32,
-    .pack = pack,
+    .pack = winograd_pack,
     .scratch_bytes = winograd_scratch_bytes,
     .conv = winograd_conv,
 };

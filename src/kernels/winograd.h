@@ -24,7 +24,8 @@
  * give the same bits. The file that includes it says how one vector is handled:
  *
  *     vec, LANES                       a vector of floats; + and - work on it
- *     vec_load(p), vec_store(p, v), vec_zero(), vec_fma(float a, vec b, vec c)   a * b + c
+ *     vec_load(p), vec_store(p, v), vec_zero(), vec_set(float)
+ *     vec_multiply_add(a, b, c)        a * b + c, rounded once
  *     vec_finish(conv, v, at)          activation and residuals
  *     winograd_row                     an element of the rows that are read
  *     winograd_load(p)                 a vector of them as floats
@@ -58,6 +59,11 @@ static size_t winograd_scratch_bytes(uint32_t c_in)
 {
     return winograd_inputs_bytes(c_in) +
            (size_t)PSR_WINOGRAD_POSITIONS * WINOGRAD_BLOCK * WINOGRAD_CHANNELS * sizeof(float);
+}
+
+static inline vec vec_fma(float a, vec b, vec c)
+{
+    return vec_multiply_add(vec_set(a), b, c);
 }
 
 /* F(2, 3) of one column of four pixels. */
