@@ -388,8 +388,9 @@ PIPERSR_API pipersr_status pipersr_calibrator_add(pipersr_calibrator *calibrator
                                                   pipersr_error *error);
 
 /* Chooses the codings and writes the model file: all tensors and metadata of the original, codings
- * added or replaced. *data is the caller's, to be freed with free(). More frames may follow, and
- * another finish. Before the first frame: ERROR_STATE. On failure *data is NULL. */
+ * added or replaced, without "precision_loss_db", which was the old codings'. *data is the
+ * caller's, to be freed with free(). More frames may follow, and another finish. Before the first
+ * frame: ERROR_STATE. On failure *data is NULL. */
 PIPERSR_API pipersr_status pipersr_calibrator_finish(const pipersr_calibrator *calibrator,
                                                      void **data, size_t *size_bytes,
                                                      pipersr_error *error);

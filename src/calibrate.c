@@ -208,6 +208,17 @@ static void choose_layer(const struct psr_histogram *histograms, uint32_t channe
         layer->scale[c] = fmaxf(layer->scale[c], layer->scale[c] > 0 ? least : finest);
 }
 
+/* What the old codings lost says nothing about the new ones. */
+static void forget_losses(struct psr_safetensors *file)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < file->n_metadata; i++) {
+        if (strcmp(file->metadata[i].key, "precision_loss_db") != 0)
+            file->metadata[kept++] = file->metadata[i];
+    }
+    file->n_metadata = kept;
+}
+
 static pipersr_status write_file(const pipersr_calibrator *calibrator,
                                  const struct psr_new_tensor *tensors, size_t n, void **data,
                                  size_t *size_bytes, pipersr_error *error)
@@ -218,6 +229,7 @@ static pipersr_status write_file(const pipersr_calibrator *calibrator,
         psr_safetensors_parse(calibrator->file, calibrator->file_bytes, &file, error);
     if (status)
         return status;
+    forget_losses(&file);
     status = psr_safetensors_write(&file, tensors, n, data, size_bytes, error);
     psr_safetensors_free(&file);
     /* A file at the format's limits may pass them by its new tensors. */

@@ -67,7 +67,7 @@ static int64_t given_index;
 #define ADDRESS_CASE(base, index, address, base_offset, index_value, keep)                         \
     do {                                                                                           \
         unsigned char back[ROWS][8];                                                               \
-        given_base = memory.rows - (base_offset);                                                  \
+        given_base = (const unsigned char *)((uintptr_t)memory.rows - (uintptr_t)(base_offset));   \
         given_index = index_value;                                                                 \
         __asm__ volatile("mov %%rsp, %%" #keep "\n\t"                                              \
                          "mov %0, %%rdi\n\tmov %1, %%rsi\n\t"                                      \
