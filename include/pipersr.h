@@ -328,7 +328,7 @@ PIPERSR_API pipersr_status pipersr_upscale_yuv_frames(pipersr_upscaler *upscaler
                                                       const pipersr_yuv_frame *out,
                                                       uint32_t n_frames);
 
-/* Rows in, rows out, for pictures of any height: memory grows with the width only (about 14 KiB per
+/* Rows in, rows out, for pictures of any height: memory grows with the width only (about 30 KiB per
  * pixel of width for the default model) and the result is the same bytes as pipersr_upscale().
  *
  *     pipersr_rows_begin(up, width, height, PIPERSR_RGB8);
