@@ -22,6 +22,7 @@
 
 #include "src/cpu.h"
 #include "src/kernels/avx512_tile.h"
+#include "src/kernels/fetch_ahead.h"
 
 enum {
     POSITIONS = PSR_WINOGRAD_POSITIONS,
@@ -59,39 +60,13 @@ transform_column(const uint8_t *const row[4], size_t at, __mmask32 channels, __m
     to[3] = _mm512_sub_epi16(d[1], d[3]);
 }
 
-/* Asks for `bytes` from p on, to be in L2 some thousand cycles later. */
-static inline void fetch(const void *p, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i += 64)
-        __builtin_prefetch((const char *)p + i, 0, 2);
-}
-
-/* As in winograd.h: what the tile at pixel x is finished with, and the inputs of the tile that has
- * its place in the next block. */
-static void fetch_ahead(const struct psr_conv *c, uint32_t x)
-{
-    const size_t out = (size_t)x * c->out_px, next = (x + 4 * (size_t)BLOCK) * c->in_px;
-    const size_t out_bytes = c->narrow_out ? sizeof(uint8_t) : sizeof(float);
-
-    for (int r = 0; r < 4; r++)
-        fetch((const uint8_t *)c->in[r] + next, 4 * c->in_px);
-    for (uint32_t r = 0; r < c->n_rows; r++) {
-        const size_t at = out + r * c->row_elements;
-        fetch((const char *)c->out + at * out_bytes, 4 * c->out_px * out_bytes);
-        if (c->residual && c->residual != c->out)
-            fetch(c->residual + at, 4 * c->out_px * sizeof(float));
-        if (c->residual2)
-            fetch(c->residual2 + at, 4 * c->out_px * sizeof(float));
-    }
-}
-
 /* The transformed inputs of `tiles` tiles from pixel x on, as [position][tile][c_in]. */
 static void transform(const struct psr_conv *c, uint32_t x, uint32_t tiles, int16_t *inputs)
 {
     const size_t px = c->in_px, plane = (size_t)BLOCK * c->c_in;
 
     for (uint32_t t = 0; t < tiles; t++)
-        fetch_ahead(c, x + 4 * t);
+        psr_fetch_ahead(c, x + 4 * t, 4 * BLOCK, sizeof(uint8_t));
     for (uint32_t i = 0; i < c->c_in; i += CHANNELS) {
         const __mmask32 channels = c->c_in - i < CHANNELS ? 0xffff : 0xffffffff;
         const uint8_t *row[4];

@@ -30,26 +30,27 @@
  *     winograd_row                     an element of the rows that are read
  *     winograd_load(p)                 a vector of them as floats
  *     winograd_emit(conv, at, v)       stores a vector of outputs
- *     WINOGRAD_TILES, WINOGRAD_VECTORS the register tile: tiles by vectors of output channels
- *     WINOGRAD_BLOCK                   tiles that are transformed together; a multiple of the
- * former winograd_element                 what is multiplied, WINOGRAD_DEPTH input channels at a
- * time winograd_put(p, v)               stores a vector of elements winograd_operand a register of
- * elements, with winograd_weights(p) and winograd_input(p), winograd_multiply(sum, input, weights)
+ *     WINOGRAD_TILES                   tiles of the register tile
+ *     WINOGRAD_VECTORS                 and its vectors of output channels
+ *     WINOGRAD_BLOCK                   tiles that are transformed together
+ *     WINOGRAD_DEPTH                   input channels that are multiplied at a time
+ *     winograd_element                 what is multiplied
+ *     winograd_put(p, v)               stores a vector of elements
+ *     winograd_operand                 a register of elements
+ *     winograd_weights(p)              loads one
+ *     winograd_input(p)                fills one with a tile's DEPTH elements
+ *     winograd_multiply(s, a, w)       adds their products to the sums
  */
 #ifndef PSR_WINOGRAD_H
 #define PSR_WINOGRAD_H
 
+#include "src/kernels/fetch_ahead.h"
 #include "src/kernels/kernels.h"
 
 enum { WINOGRAD_CHANNELS = WINOGRAD_VECTORS * LANES };
 
-/* The scratch of a block: the transformed inputs as [position][tile][c_in], and the products of one
- * group of output channels as [position][tile][channel]. */
-struct winograd_scratch {
-    winograd_element *inputs;
-    float *products;
-};
-
+/* The scratch of a block: the transformed inputs as [position][tile][c_in], then the products of
+ * one group of output channels as [position][tile][channel]. */
 static size_t winograd_inputs_bytes(uint32_t c_in)
 {
     return (size_t)PSR_WINOGRAD_POSITIONS * WINOGRAD_BLOCK * c_in * sizeof(winograd_element);
@@ -101,34 +102,6 @@ winograd_transform_tile(const winograd_row *const row[4], size_t px, winograd_el
     }
 }
 
-/* Asks for `bytes` from p on, to be in L2 some thousand cycles later. */
-static inline void winograd_fetch(const void *p, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i += 64)
-        __builtin_prefetch((const char *)p + i, 0, 2);
-}
-
-/* Rows come from a cache that is far. While a block's products are computed, what will be needed
- * next can come near: for the tile at pixel x its residuals and the lines that its outputs go to,
- * and the inputs of the tile that has its place in the next block. */
-static void winograd_fetch_ahead(const struct psr_conv *c, uint32_t x)
-{
-    const size_t out = (size_t)x * c->out_px;
-    const size_t next = (x + 4 * (size_t)WINOGRAD_BLOCK) * c->in_px;
-    const size_t out_bytes = c->narrow_out ? sizeof(winograd_row) : sizeof(float);
-
-    for (int r = 0; r < 4; r++)
-        winograd_fetch((const winograd_row *)c->in[r] + next, 4 * c->in_px * sizeof(winograd_row));
-    for (uint32_t r = 0; r < c->n_rows; r++) {
-        const size_t at = out + r * c->row_elements;
-        winograd_fetch((const char *)c->out + at * out_bytes, 4 * c->out_px * out_bytes);
-        if (c->residual && c->residual != c->out)
-            winograd_fetch(c->residual + at, 4 * c->out_px * sizeof(float));
-        if (c->residual2)
-            winograd_fetch(c->residual2 + at, 4 * c->out_px * sizeof(float));
-    }
-}
-
 /* The inputs of `tiles` tiles from pixel x on. Tile by tile with all channels, although a tile
  * could take two columns from the one before: the rows come from a cache that is far, and are
  * fetched ahead in the order in which they lie. */
@@ -138,7 +111,7 @@ static void winograd_transform(const struct psr_conv *c, uint32_t x, uint32_t ti
     const size_t px = c->in_px, plane = (size_t)WINOGRAD_BLOCK * c->c_in;
 
     for (uint32_t t = 0; t < tiles; t++) {
-        winograd_fetch_ahead(c, x + 4 * t);
+        psr_fetch_ahead(c, x + 4 * t, 4 * WINOGRAD_BLOCK, sizeof(winograd_row));
         for (uint32_t i = 0; i < c->c_in; i += LANES) {
             const winograd_row *row[4];
             for (int r = 0; r < 4; r++)
