@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/engine.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -95,13 +96,22 @@ int cli_engine_open(const char *command, const struct cli_engine_options *option
     return status;
 }
 
+/* Does --precision auto mean the same for both uses? */
+static bool is_same_precision(const struct cli_engine *engine, pipersr_use a, pipersr_use b)
+{
+    const struct cli_engine_options *options = engine->options;
+    pipersr_precision for_a, for_b;
+    return a == b || options->precision != PIPERSR_PRECISION_AUTO ||
+           pipersr_precision_choose(engine->model, a, options->isa, &for_a, NULL, 0) ||
+           pipersr_precision_choose(engine->model, b, options->isa, &for_b, NULL, 0) ||
+           for_a == for_b;
+}
+
 int cli_engine_use(struct cli_engine *engine, pipersr_use use)
 {
-    pipersr_precision before, after;
-    const pipersr_isa isa = engine->options->isa;
-    if (use == engine->use || engine->options->precision != PIPERSR_PRECISION_AUTO ||
-        pipersr_precision_choose(engine->model, engine->use, isa, &before, NULL, 0) ||
-        pipersr_precision_choose(engine->model, use, isa, &after, NULL, 0) || before == after)
+    /* A pass is missing where an earlier change of use failed. */
+    const bool is_open = engine->pass[engine->passes - 1] != NULL;
+    if (is_open && is_same_precision(engine, engine->use, use))
         return CLI_EXIT_OK;
     close_passes(engine);
     engine->use = use;

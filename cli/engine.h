@@ -38,7 +38,7 @@ int cli_engine_open(const char *command, const struct cli_engine_options *option
                     struct cli_engine *engine);
 
 /* Makes the passes anew where --precision auto means something else for this use. After a failure,
- * which has told its message, the engine can only be closed. */
+ * which has told its message, it may be called again. */
 int cli_engine_use(struct cli_engine *engine, pipersr_use use);
 
 /* Harmless on an empty engine. */

@@ -292,3 +292,20 @@ def test_status_is_that_of_the_first_failure(run, tmp_path, photo):
     (tmp_path / "photo_2x.png").write_bytes(b"mine")
     assert run("upscale", photo, tmp_path / "missing.png").returncode == OUTPUT
     assert run("upscale", tmp_path / "missing.png", photo).returncode == INPUT
+
+
+# -------------------------------------------------------------------------------- mixed inputs
+
+
+def test_photos_beside_a_video_keep_their_precision(run, tmp_path, photo):
+    """--precision auto may mean another arithmetic for videos; photos before and after must not see it."""
+    other = write_png(tmp_path / "other.png", scene(22, 16))
+    clips.make_clip(tmp_path / "clip.mp4", size="64x48", seconds=0.3)
+    together = tmp_path / "together"
+    done = run("upscale", photo, tmp_path / "clip.mp4", other, "-o", f"{together}/")
+    assert done.returncode == 0, done.stderr
+    assert names(together) == ["clip_2x.mp4", "other_2x.png", "photo_2x.png"]
+    for source in (photo, other):
+        assert run("upscale", source).returncode == 0
+        alone = source.with_name(f"{source.stem}_2x.png")
+        assert (pixels(alone) == pixels(together / alone.name)).all()
