@@ -19,6 +19,7 @@ import sys
 import torch
 
 import checkpoint
+import native_step
 import network
 from schedule import Phase
 from trainable import Trainable
@@ -81,7 +82,7 @@ def shares_of(items, corpus):
 def run_options(args, corpus, precision, finish_precision, **more):
     on_gpu = corpus.device.type == "cuda"
     batch, patch = args.batch or (64 if on_gpu else 16), args.patch or (64 if on_gpu else 48)
-    finish_batch, finish_patch = args.finish_batch or max(1, batch // 2), args.finish_patch or patch * 3 // 2
+    finish_batch, finish_patch = args.finish_batch or max(1, batch // 2), args.finish_patch or -(-patch * 3 // 2 // 16) * 16
     return Options(
         out=args.out, minutes=args.minutes, steps=args.steps,
         main=Phase(patch, batch, precision, 0.0),
@@ -89,9 +90,21 @@ def run_options(args, corpus, precision, finish_precision, **more):
         finish=args.finish, decay=args.decay, average_decay=args.average, clip_norm=args.clip,
         y_share=args.y_share, seed=args.seed, shares=shares_of(args.share, corpus), select=args.select,
         save_seconds=args.save_seconds, validate_seconds=args.validate_seconds or (30 if on_gpu else 300),
-        validate_px=args.validate_px, compiled=not args.no_compile, graph=not args.no_graph, extend=args.extend,
-        **more,
+        validate_px=args.validate_px, compiled=not args.no_compile, graph=not args.no_graph,
+        extend=args.extend, **more,
     )
+
+
+def native_library(wish):
+    if wish == "no" or (wish == "auto" and not native_step.has_tiles()):
+        return None
+    try:
+        return native_step.library(native_step.TILES if native_step.has_tiles() else native_step.NO_TILES)
+    except RuntimeError as error:
+        if wish == "yes":
+            raise SystemExit(f"no steps in C: {error}") from error
+        print(f"steps by PyTorch, since those in C can't be had: {error}", file=sys.stderr)
+        return None
 
 
 def check_run_arguments(args):
@@ -112,9 +125,12 @@ def parse_arguments():
     parser.add_argument("--start", type=pathlib.Path, metavar="MODEL", help="begin with these weights")
     parser.add_argument("--rate", type=float, default=8e-4, help="Adam's learning rate (8e-4)")
     parser.add_argument("--warm-up", type=int, default=500, help="steps (500)")
-    precisions = ("fp32", "tf32", "bf16")
-    parser.add_argument("--precision", choices=precisions, help="of the body (GPU bf16, CPU fp32)")
-    parser.add_argument("--finish-precision", choices=precisions, help="in the last phase (GPU tf32, CPU fp32)")
+    precisions = ("fp32", "tf32", "bf16", "bf16x3")
+    parser.add_argument("--precision", choices=precisions, help="of the body (bf16; CPU without tiles fp32)")
+    parser.add_argument("--finish-precision", choices=precisions, help="in the last phase (GPU tf32, CPU with tiles "
+                        "bf16x3: forward sums from 16 bits; else fp32)")
+    parser.add_argument("--native", choices=("auto", "yes", "no"), default="auto",
+                        help="CPU: bf16 and bf16x3 steps in C, on tile registers (auto: where there are any)")
     args = parser.parse_args()
     check_run_arguments(args)
     return args
@@ -141,9 +157,12 @@ def main():
     resume = checkpoint.load(args.resume, args.device) if args.resume else None
     model = make_model(args, resume, corpus.scale).to(args.device)
     on_gpu = corpus.device.type == "cuda"
-    precision = args.precision or ("bf16" if on_gpu else "fp32")
-    finish_precision = args.finish_precision or ("tf32" if on_gpu else "fp32")
-    options = run_options(args, corpus, precision, finish_precision, rate=args.rate, warm_up=args.warm_up)
+    native = None if on_gpu else native_library(args.native)
+    precision = args.precision or ("bf16" if on_gpu or native else "fp32")
+    finish_precision = args.finish_precision or ("tf32" if on_gpu else "bf16x3" if native else "fp32")
+    options = run_options(
+        args, corpus, precision, finish_precision, rate=args.rate, warm_up=args.warm_up, native=native
+    )
     return 0 if Run(model, corpus, options, resume).run() else STOPPED
 
 

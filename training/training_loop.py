@@ -8,6 +8,7 @@ import time
 import torch
 
 import checkpoint
+import native_step
 import network
 import picture_quality
 from corpus import Chooser, Corpus
@@ -40,6 +41,7 @@ class Options:
     validate_px: int = 256
     compiled: bool = True
     graph: bool = True
+    native: object = None  # native_step.library(), to run the steps that it fits
     extend: bool = False
 
 
@@ -79,12 +81,16 @@ class Run:
         warm_up = 0 if self.base else min(options.warm_up, max(1, self.total // 20))
         return Schedule(self.total, options.rate, warm_up, options.decay, options.finish)
 
+    def _make_step(self, phase):
+        options, parts = self.options, (self.model, self.optimiser, self.corpus)
+        if options.native and native_step.fits(self.model, phase):
+            return native_step.NativeStep(*parts, phase, options.y_share, options.native)
+        return DeviceStep(*parts, phase, options.y_share, options.compiled, options.graph)
+
     def _make_phase(self, name, phase):
         options = self.options
         self.choosers[name] = Chooser(self.corpus, phase.batch, phase.patch_px, options.seed, options.shares)
-        self.steps[name] = DeviceStep(
-            self.model, self.optimiser, self.corpus, phase, options.y_share, options.compiled, options.graph
-        )
+        self.steps[name] = self._make_step(phase)
         begin = time.monotonic()
         self.steps[name].prepare(self.choosers[name].of_steps(0, 1)[0])
         prepared = time.monotonic() - begin
@@ -122,7 +128,7 @@ class Run:
         about = {
             "model": self.model.describe(), "step": self.step, "base": self.base, "total": self.total,
             "best": self.best, "seconds": self.seconds(),
-            "options": {k: str(v) for k, v in vars(self.options).items()},
+            "options": {k: str(v) for k, v in vars(self.options).items() if k != "native"},
         }
         checkpoint.save(self.options.out / name, self.optimiser.state(), about)
 

@@ -1,0 +1,113 @@
+"""The training step in C: loss and gradient are PyTorch's, with tiles where this CPU has them and without."""
+
+import csv
+import types
+
+import pytest
+import torch
+
+import native_step
+from corpus import Corpus
+from device_step import loss_of
+from optimiser import Adam
+from schedule import Phase
+from trainable import Trainable
+
+WIDTH, HEIGHT = 70, 61  # low-resolution picture
+
+
+@pytest.fixture(scope="module", params=["loops", "tiles"])
+def library(request, tmp_path_factory):
+    if request.param == "tiles" and not native_step.has_tiles():
+        pytest.skip("this CPU has no tile registers")
+    flags = native_step.TILES if request.param == "tiles" else native_step.NO_TILES
+    return native_step.library(flags, tmp_path_factory.mktemp("native"))
+
+
+def picture(scale):
+    """A corpus of one picture of noise: every place and colour is told from every other."""
+    random = torch.Generator().manual_seed(5)
+    corpus = types.SimpleNamespace(device=torch.device("cpu"), scale=scale)
+    corpus.low = torch.randint(0, 256, (WIDTH * HEIGHT, 3), dtype=torch.uint8, generator=random)
+    corpus.high = torch.randint(0, 256, (WIDTH * HEIGHT * scale**2, 3), dtype=torch.uint8, generator=random)
+    corpus.patches = lambda choices, side: Corpus.patches(corpus, choices, side)
+    return corpus
+
+
+def choices(count, side, scale):
+    """Patches with every symmetry, the picture's first and last places among them."""
+    y = torch.linspace(0, HEIGHT - side, count).long()
+    x = torch.linspace(0, WIDTH - side, count).long().flip(0) if count > 1 else torch.zeros(1).long()
+    low, high = torch.full((count,), WIDTH), torch.full((count,), WIDTH * scale)
+    return torch.stack([y * low + x, low, (y * high + x) * scale, high, torch.arange(count) % 8], 1)
+
+
+def any_network(channels, blocks, scale, expand):
+    torch.manual_seed(6)
+    model = Trainable(channels, blocks, scale, expand)
+    with torch.no_grad():
+        for convolution in (c for block in model.body for c in block):
+            torch.nn.init.kaiming_normal_(convolution.kernel)
+            torch.nn.init.normal_(convolution.bias, 0, 0.1)
+            if expand:
+                torch.nn.init.normal_(convolution.narrow, 0, 0.02)
+    return model
+
+
+def both(library, shape, side, count, precision, mse):
+    """((loss, gradient) by PyTorch in fp32, the same by the library, the places of the parameters)."""
+    model = any_network(*shape)
+    optimiser, corpus, chosen = Adam(model, 0.1), picture(model.scale), choices(count, side, model.scale)
+    low, high = corpus.patches(chosen, side)
+    loss = loss_of(model(low), high, 0.4, mse)
+    loss.backward()
+    wanted = optimiser.gradient.clone()
+    optimiser.gradient.zero_()
+    optimiser.step = lambda numbers: None
+    step = native_step.NativeStep(model, optimiser, corpus, Phase(side, count, precision, mse), 0.4, library, 2)
+    step(chosen, None)
+    return (float(loss.detach()), wanted), (step.take_loss_sum(), optimiser.gradient), optimiser.places
+
+
+@pytest.mark.parametrize(
+    "shape,side,count,mse",
+    [((32, 2, 2, 0), 16, 8, 0.5), ((64, 1, 2, 0), 32, 3, 0.0), ((32, 1, 3, 2), 16, 3, 0.3), ((32, 1, 4, 0), 48, 1, 1.0)],
+)
+def test_loss_and_gradient_are_pytorchs(library, shape, side, count, mse):
+    (loss, wanted), (made_loss, made), places = both(library, shape, side, count, "bf16x3", mse)
+    assert made_loss == pytest.approx(loss, rel=1e-5)
+    for parameter, begin, end in places:
+        difference = (made[begin:end] - wanted[begin:end]).norm()
+        assert difference < 0.01 * wanted[begin:end].norm(), tuple(parameter.shape)
+
+
+def test_bf16_is_near(library):
+    (loss, wanted), (made_loss, made), _ = both(library, (64, 2, 2, 0), 32, 4, "bf16", 0.0)
+    assert made_loss == pytest.approx(loss, rel=2e-3) and made_loss != pytest.approx(loss, rel=1e-7)
+    assert (made - wanted).norm() < 0.01 * wanted.norm()
+
+
+def test_a_step_repeats_to_the_bit(library):
+    first, second = (both(library, (32, 1, 2, 0), 16, 5, "bf16", 0.0)[1] for _ in range(2))
+    assert first[0] == second[0] and torch.equal(first[1], second[1])
+
+
+@pytest.mark.parametrize("shape", [(16, 1, 2, 16), (32, 0, 2, 16), (32, 33, 2, 16), (32, 1, 5, 16), (32, 1, 2, 24)])
+def test_what_does_not_fit_is_refused(library, shape):
+    assert library.step_new(*shape, 1) is None
+
+
+def test_a_compiler_that_fails_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", str(tmp_path / "no-compiler"))
+    with pytest.raises(RuntimeError, match="no-compiler"):
+        native_step.library(native_step.NO_TILES, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_learns(corpus_folder, tmp_path, script):
+    script("train.py", corpus_folder, "--out", tmp_path, "--device", "cpu", "--threads", 1, "--batch", 4, "--patch", 16,
+           "--finish-patch", 16, "--validate-px", 40, "--channels", 32, "--blocks", 1, "--rate", "1e-3", "--steps", 60,
+           "--select", "synthetic", "--native", "yes", "--precision", "bf16", "--finish-precision", "bf16x3")
+    with open(tmp_path / "run.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[-1]["psnr_synthetic"]) > float(rows[0]["psnr_synthetic"]) + 0.05

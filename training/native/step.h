@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Loss and gradient of a training step, by all threads. native_step.py calls this.
+ *
+ * Weights and their gradient are one vector of floats, as optimiser.py has it: head, body and tail
+ * in order, of each layer the kernel [c_out][c_in][3][3], then the bias [c_out].
+ */
+#ifndef PIPERSR_TRAINING_STEP_H
+#define PIPERSR_TRAINING_STEP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct step;
+
+/* 1 where the library was compiled with tile instructions that this processor and kernel let it
+ * use, 0 where it was compiled without, -1 where it needs them in vain. */
+int step_tiles(void);
+
+/* channels: a multiple of 32; blocks: 1 ... 32; scale: 2 ... 4; side: of a patch, low-resolution
+ * pixels, a multiple of 16, at most 512. NULL for other numbers and when memory or threads are
+ * short. */
+struct step *step_new(uint32_t channels, uint32_t blocks, uint32_t scale, uint32_t side,
+                      uint32_t threads);
+void step_free(struct step *step);
+
+size_t step_weights(const struct step *step); /* floats */
+
+/* Adds the gradient to `gradient`; the loss.
+ * low, high: the corpus, 8-bit R, G, B. choices: [patches][5], as corpus.py's; that they lie inside
+ * is the caller's matter. y_share, mse: as device_step.py's. precise: the body's forward sums from
+ * 16 instead of 8 bits. */
+double step_run(struct step *step, const float *weights, const uint8_t *low, const uint8_t *high,
+                const int64_t *choices, uint32_t patches, float y_share, float mse, int precise,
+                float *gradient);
+
+#endif

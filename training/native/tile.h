@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The eight tile registers of AMX, and vectors of 16 floats. Where the compiler is not told to use
+ * AMX the tiles are arrays and their instructions loops with the same result, for tests on other
+ * CPUs.
+ *
+ * A tile has 16 rows of 64 bytes. tile_multiply(c, a, b): c [16][16] fp32 += a [16][32] bf16 times
+ * b [16][16][2] bf16, whose row k holds rows 2k and 2k + 1 of a 32 x 16 matrix, interleaved.
+ */
+#ifndef PIPERSR_TRAINING_TILE_H
+#define PIPERSR_TRAINING_TILE_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
+
+enum { LANES = 16, TILE_PX = 16, TILE_K = 32, TILE_BYTES = 1024 };
+
+typedef float vec __attribute__((vector_size(64), aligned(4)));
+typedef int32_t ivec __attribute__((vector_size(64), aligned(4)));
+typedef uint32_t uvec __attribute__((vector_size(64), aligned(4)));
+typedef uint16_t hvec __attribute__((vector_size(32), aligned(2)));
+
+#define INLINE static inline __attribute__((always_inline))
+
+#if defined(__AMX_BF16__) || defined(__AMXBF16__)
+#define HAS_TILES                           1
+#define tile_load(tile, from, stride_bytes) _tile_loadd(tile, from, stride_bytes)
+#define tile_store(tile, to, stride_bytes)  _tile_stored(tile, to, stride_bytes)
+#define tile_zero(tile)                     _tile_zero(tile)
+#define tile_multiply(c, a, b)              _tile_dpbf16ps(c, a, b)
+
+INLINE void tile_begin(void)
+{
+    struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } __attribute__((packed)) config = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        config.row_bytes[i] = 64;
+        config.rows[i] = 16;
+    }
+    _tile_loadconfig(&config);
+}
+
+INLINE void tile_end(void)
+{
+    _tile_release();
+}
+#else
+#define HAS_TILES 0
+static _Thread_local uint8_t tiles[8][TILE_BYTES] __attribute__((aligned(64)));
+
+INLINE void tile_load(int tile, const void *from, size_t stride_bytes)
+{
+    for (int row = 0; row < 16; row++)
+        memcpy(tiles[tile] + row * 64, (const uint8_t *)from + row * stride_bytes, 64);
+}
+
+INLINE void tile_store(int tile, void *to, size_t stride_bytes)
+{
+    for (int row = 0; row < 16; row++)
+        memcpy((uint8_t *)to + row * stride_bytes, tiles[tile] + row * 64, 64);
+}
+
+INLINE void tile_zero(int tile)
+{
+    memset(tiles[tile], 0, TILE_BYTES);
+}
+
+INLINE float tile_number(const uint16_t *from)
+{
+    const uint32_t bits = (uint32_t)*from << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+INLINE void tile_multiply(int c, int a, int b)
+{
+    float *sums = (float *)(void *)tiles[c];
+    const uint16_t *left = (const uint16_t *)(const void *)tiles[a];
+    const uint16_t *right = (const uint16_t *)(const void *)tiles[b];
+    for (int m = 0; m < 16; m++)
+        for (int k = 0; k < 32; k++) {
+            const float value = tile_number(left + m * 32 + k);
+            for (int n = 0; n < 16; n++)
+                sums[m * 16 + n] += value * tile_number(right + k / 2 * 32 + n * 2 + k % 2);
+        }
+}
+
+INLINE void tile_begin(void)
+{
+}
+
+INLINE void tile_end(void)
+{
+}
+#endif
+
+INLINE vec vec_load(const float *from)
+{
+    vec value;
+    memcpy(&value, from, sizeof value);
+    return value;
+}
+
+INLINE void vec_store(float *to, vec value)
+{
+    memcpy(to, &value, sizeof value);
+}
+
+INLINE vec vec_of(float value)
+{
+    return value - (vec){0};
+}
+
+/* 16 bf16 numbers, exactly. */
+INLINE vec vec_widen(const uint16_t *from)
+{
+    hvec half;
+    memcpy(&half, from, sizeof half);
+    const uvec bits = __builtin_convertvector(half, uvec) << 16;
+    vec value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* To bf16, to nearest even. */
+INLINE hvec vec_narrow(vec value)
+{
+#if defined(__AVX512BF16__)
+    const __m256bh made = _mm512_cvtneps_pbh((__m512)value);
+    hvec half;
+    memcpy(&half, &made, sizeof half);
+    return half;
+#else
+    uvec bits;
+    memcpy(&bits, &value, sizeof bits);
+    return __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, hvec);
+#endif
+}
+
+INLINE void vec_store_narrow(uint16_t *to, vec value)
+{
+    const hvec half = vec_narrow(value);
+    memcpy(to, &half, sizeof half);
+}
+
+/* Stores `value` as the sum of two bf16 numbers: 16 bits of precision. */
+INLINE void vec_store_split(uint16_t *high, uint16_t *low, vec value)
+{
+    const hvec top = vec_narrow(value);
+    memcpy(high, &top, sizeof top);
+    vec_store_narrow(low, value - vec_widen(high));
+}
+
+/* Where `mask` has all bits, `a`, else `b`. */
+INLINE vec vec_choose(ivec mask, vec a, vec b)
+{
+    ivec a_bits, b_bits;
+    memcpy(&a_bits, &a, sizeof a);
+    memcpy(&b_bits, &b, sizeof b);
+    a_bits = (mask & a_bits) | (~mask & b_bits);
+    memcpy(&a, &a_bits, sizeof a);
+    return a;
+}
+
+/* 1 / (1 + exp(-x)), relative error below 1e-6. */
+INLINE vec vec_sigmoid(vec x)
+{
+    const vec limit = vec_of(125.0f), rounder = vec_of(12582912.0f);
+    vec t = x * -1.44269504f;
+    t = vec_choose(t > limit, limit, t);
+    t = vec_choose(t < -limit, -limit, t);
+    const vec shifted = t + rounder;
+    const vec f = t - (shifted - rounder);
+    /* Taylor's series of 2^f, |f| <= 1/2: the next term is below 1e-6. */
+    vec p = vec_of(1.3333558e-3f);
+    p = p * f + 9.6181291e-3f;
+    p = p * f + 5.5504109e-2f;
+    p = p * f + 2.4022651e-1f;
+    p = p * f + 6.9314718e-1f;
+    p = p * f + 1.0f;
+    ivec bits, exponent;
+    memcpy(&exponent, &shifted, sizeof exponent);
+    memcpy(&bits, &p, sizeof bits);
+    bits += exponent << 23;
+    memcpy(&p, &bits, sizeof p);
+    const vec d = p + 1.0f;
+#if defined(__AVX512BF16__)
+    const vec r = (vec)_mm512_rcp14_ps((__m512)d);
+    return r * (2.0f - d * r);
+#else
+    return 1.0f / d;
+#endif
+}
+
+#endif

@@ -1,0 +1,125 @@
+"""The training step in C, on the tile registers (AMX) of a CPU: several times PyTorch's speed.
+
+The library in native/ is compiled when it is first wanted, by `cc` (or $CC), to a folder of its sources' hash. It
+takes the same choices of patches and gives loss and gradient to the same optimiser; checkpoints are those of
+every other run.
+"""
+
+import ctypes
+import hashlib
+import os
+import pathlib
+import subprocess
+import tempfile
+
+import torch
+
+SOURCES = pathlib.Path(__file__).resolve().parent / "native"
+BUILT = pathlib.Path(__file__).resolve().parents[1] / "build-training" / "native"
+FLAGS = ["-std=gnu11", "-O2", "-fno-math-errno", "-Wno-psabi", "-fPIC", "-shared", "-pthread"]
+TILES = ["-march=sapphirerapids"]
+NO_TILES = []
+SIDE_MULTIPLE, CHANNEL_MULTIPLE = 16, 32
+
+
+def compiled(flags, folder=BUILT):
+    """The library's path, compiled now unless it is there. RuntimeError with the compiler's words."""
+    sources = sorted(SOURCES.glob("*.c"))
+    texts = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]")))
+    compiler = os.environ.get("CC", "cc")
+    key = hashlib.sha256(texts + " ".join([compiler, *FLAGS, *flags]).encode()).hexdigest()[:16]
+    path = folder / f"step-{key}.so"
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        made = pathlib.Path(work) / "step.so"
+        command = [compiler, *FLAGS, *flags, *map(str, sources), "-o", str(made)]
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise RuntimeError(getattr(error, "stderr", None) or str(error)) from error
+        made.rename(path)
+    return path
+
+
+def library(flags=None, folder=BUILT):
+    """The loaded library; RuntimeError where it can't be compiled or this CPU lacks its instructions."""
+    flags = TILES if flags is None else flags
+    loaded = ctypes.CDLL(str(compiled(flags, folder)))
+    pointer, u32, f32 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_float
+    loaded.step_new.restype, loaded.step_new.argtypes = pointer, [u32] * 5
+    loaded.step_free.restype, loaded.step_free.argtypes = None, [pointer]
+    loaded.step_weights.restype, loaded.step_weights.argtypes = ctypes.c_size_t, [pointer]
+    loaded.step_run.restype = ctypes.c_double
+    loaded.step_run.argtypes = [pointer] * 5 + [u32, f32, f32, ctypes.c_int, pointer]
+    if loaded.step_tiles() < 0:
+        raise RuntimeError("the system does not grant the use of tile registers")
+    return loaded
+
+
+def has_tiles():
+    """Whether this CPU has AMX's bf16 tiles."""
+    try:
+        return "amx_bf16" in pathlib.Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+
+
+def fits(model, phase):
+    """Whether the library has this network and these patches."""
+    return (
+        type(model).__name__ == "Trainable"
+        and model.channels % CHANNEL_MULTIPLE == 0
+        and phase.patch_px % SIDE_MULTIPLE == 0
+        and phase.precision in ("bf16", "bf16x3")
+    )
+
+
+class NativeStep:
+    """As DeviceStep. `loaded` is library()'s."""
+
+    def __init__(self, model, optimiser, corpus, phase, y_share, loaded, threads=None):
+        self.model, self.optimiser, self.corpus, self.phase, self.y_share = model, optimiser, corpus, phase, y_share
+        self.library = loaded
+        threads = threads or torch.get_num_threads()
+        self.step = loaded.step_new(model.channels, model.blocks, model.scale, phase.patch_px, threads)
+        if not self.step:
+            raise RuntimeError(f"no memory for {phase}")
+        self.convolutions = [model.head, *(c for block in model.body for c in block), model.tail]
+        self.loss_sum = 0.0
+        if model.expand:
+            count = loaded.step_weights(self.step)
+            self.weights, self.gradient = torch.empty(count), torch.empty(count)
+
+    def __del__(self):
+        if getattr(self, "step", None):
+            self.library.step_free(self.step)
+
+    def prepare(self, choices):
+        pass
+
+    def _run(self, choices, weights, gradient):
+        choices = choices.contiguous()
+        self.loss_sum += self.library.step_run(
+            self.step, weights.data_ptr(), self.corpus.low.data_ptr(), self.corpus.high.data_ptr(),
+            choices.data_ptr(), len(choices), self.y_share, self.phase.mse, self.phase.precision == "bf16x3",
+            gradient.data_ptr(),
+        )
+
+    def __call__(self, choices, numbers):
+        if self.model.expand:
+            # The library sees the kernels as they are published; PyTorch takes their gradient on to their factors.
+            parts = [part for c in self.convolutions for part in (c.weight(), c.bias)]
+            torch.cat([part.detach().reshape(-1) for part in parts], out=self.weights)
+            self.gradient.zero_()
+            self._run(choices, self.weights, self.gradient)
+            gradients = self.gradient.split([part.numel() for part in parts])
+            torch.autograd.backward(parts, [g.view_as(part) for g, part in zip(gradients, parts)])
+        else:
+            self._run(choices, self.optimiser.weights, self.optimiser.gradient)
+        self.optimiser.step(numbers)
+
+    def take_loss_sum(self):
+        value, self.loss_sum = self.loss_sum, 0.0
+        return value
