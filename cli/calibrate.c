@@ -19,6 +19,7 @@
 #include "cli/kind.h"
 #include "cli/message.h"
 #include "cli/model_bytes.h"
+#include "cli/model_choice.h"
 #include "cli/option_values.h"
 #include "cli/report.h"
 #include "cli/synthetic_pictures.h"
@@ -36,7 +37,9 @@ static const char help[] =
     "\n"
     "  -o, --output MODEL       the file to write (default " DEFAULT_OUTPUT ")\n"
     "  -f, --force              overwrite it if it exists\n"
-    "      --model FILE         the weights to start from instead of the built-in ones\n"
+    "      --model NAME|FILE    the weights to start from (default: the default model)\n"
+    "                           NAME is listed by pipersr info --models. FILE has a / or ends in\n"
+    "                           .safetensors; any other is taken where no model has this name\n"
     "      --max-images N       use N pictures at most, spread evenly over DIR (default: all)\n"
     "      --keep-size          do not halve the pictures first\n"
     "      --no-synthetic       do not add made-up pictures of edges, text and noise\n"
@@ -74,13 +77,14 @@ enum { PICTURE_WEIGHT = 65535 };
 static const double synthetic_share = 0.000002;
 
 struct calibrate_options {
-    const char *folder, *output, *model_path;
+    const char *folder, *output, *model;
     uint64_t max_images; /* 0: all */
     bool force, keep_size, synthetic, quiet, json;
 };
 
 struct run {
     const struct calibrate_options *options;
+    struct cli_model_choice model;
     struct cli_report report;
     pipersr_calibrator *calibrator;
     struct cli_inputs files;
@@ -216,7 +220,7 @@ static int find_pictures(struct run *run)
 static int print_result(struct run *run, double seconds)
 {
     const struct calibrate_options *options = run->options;
-    const char *model = options->model_path ? options->model_path : "built-in";
+    const char *model = cli_model_choice_name(&run->model);
     if (!options->json) {
         cli_report_done(&run->report, &(struct cli_report_result){0});
         return CLI_EXIT_OK;
@@ -251,16 +255,17 @@ static int start(struct run *run, struct media_output *output)
     struct cli_model_bytes model;
     struct media_error output_error = {""};
     pipersr_error error = {""};
-    int status = find_pictures(run);
+    int status = cli_model_choose(options->model, &run->model);
+    if (status == CLI_EXIT_OK)
+        status = find_pictures(run);
     if (status != CLI_EXIT_OK)
         return status;
-    status = cli_model_bytes_load(options->model_path, &model);
+    status = cli_model_bytes_load(&run->model, &model);
     if (status == CLI_EXIT_OK) {
         const pipersr_status made =
             pipersr_calibrator_create(model.data, model.size, &run->calibrator, &error);
         if (made != PIPERSR_OK)
-            cli_error("%s: %s", options->model_path ? options->model_path : "built-in model",
-                      error.message);
+            cli_error("%s: %s", cli_model_choice_name(&run->model), error.message);
         status = cli_exit_of_engine(made);
     }
     cli_model_bytes_free(&model);
@@ -331,7 +336,9 @@ static int parse_option(int option, struct calibrate_options *options)
         options->synthetic = false;
         break;
     case CLI_OPTION_MODEL:
-        options->model_path = optarg;
+        if (!*optarg)
+            return cli_usage_error("calibrate", "--model takes a name or a file, not ''");
+        options->model = optarg;
         break;
     case OPTION_MAX_IMAGES:
         if (!cli_parse_integer(optarg, 1, 1000000, &options->max_images))

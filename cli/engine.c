@@ -8,16 +8,22 @@
 #include "cli/exit_status.h"
 #include "cli/interrupt.h"
 #include "cli/message.h"
+#include "cli/model_choice.h"
 
 int cli_model_open(const struct cli_engine_options *options, pipersr_model **model)
 {
+    struct cli_model_choice choice;
+    const int chosen = cli_model_choose(options->model, &choice);
+    if (chosen != CLI_EXIT_OK)
+        return chosen;
     pipersr_error error = {""};
-    pipersr_status status = options->model_path
-                                ? pipersr_model_load_file(options->model_path, model, &error)
-                                : pipersr_model_load_default(model, &error);
+    const pipersr_built_in_model *built_in = choice.built_in;
+    const pipersr_status status =
+        built_in ? pipersr_model_load_memory(built_in->data, built_in->size_bytes, model, &error)
+                 : pipersr_model_load_file(choice.path, model, &error);
     if (status == PIPERSR_OK)
         return CLI_EXIT_OK;
-    const char *name = options->model_path ? options->model_path : "built-in model";
+    const char *name = cli_model_choice_name(&choice);
     const char *reason = *error.message ? error.message : pipersr_status_name(status);
     if (strstr(reason, name))
         cli_error("%s", reason);

@@ -10,8 +10,8 @@
 #include "media/job.h"
 
 struct cli_engine_options {
-    const char *model_path; /* NULL: the built-in model */
-    uint32_t threads;       /* 0: all CPUs */
+    const char *model; /* NAME or FILE, as cli_model_choose() takes it; NULL: the default */
+    uint32_t threads;  /* 0: all CPUs */
     pipersr_precision precision;
     pipersr_isa isa;
     uint64_t memory_limit_bytes; /* of all passes together; 0: none */

@@ -10,24 +10,30 @@
 #include "cli/exit_status.h"
 #include "cli/json_text.h"
 #include "cli/message.h"
+#include "cli/model_list.h"
 #include "cli/option_values.h"
 #include "media/image.h"
 #include "media/video.h"
 
 static const char help[] =
-    "Usage: pipersr info [--model FILE] [--json]\n"
+    "Usage: pipersr info [--model NAME|FILE] [--json]\n"
+    "       pipersr info --models [--json]\n"
     "\n"
     "Shows the version, the model, the CPU features in use, and the libraries with their formats.\n"
     "\n"
-    "      --model FILE   describe these weights instead of the built-in ones\n"
-    "      --json         one JSON object: version, model, cpu, libraries\n"
-    "  -h, --help         this text\n"
+    "      --model NAME|FILE  describe this model instead of the default\n"
+    "                         NAME is that of a built-in model. FILE has a / or ends in\n"
+    "                         .safetensors; any other is taken where no model has this name\n"
+    "      --models           list the built-in models; the default is marked\n"
+    "      --json             one JSON object: version, model, cpu, libraries; or models\n"
+    "  -h, --help             this text\n"
     "\n" CLI_EXIT_STATUS_HELP;
 
-enum { OPTION_JSON = CLI_OPTION_OF_COMMAND };
+enum { OPTION_JSON = CLI_OPTION_OF_COMMAND, OPTION_MODELS };
 
 static const struct option long_options[] = {
     {"model", required_argument, NULL, CLI_OPTION_MODEL},
+    {"models", no_argument, NULL, OPTION_MODELS},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, 'h'},
     {0},
@@ -61,6 +67,9 @@ static void print_text(const pipersr_model_info *model, const struct machine *ma
     printf("          %" PRIu64 " multiply-accumulates per input pixel, radius %" PRIu32
            " pixels\n",
            model->macs_per_px, model->radius_px);
+    if (*model->description)
+        printf("          for: %s\n", model->description);
+    printf("          precisions: fp32, bf16%s\n", model->has_int8 ? ", int8" : "");
     if (*model->training)
         printf("          trained: %s\n", model->training);
     if (*model->licence)
@@ -86,12 +95,6 @@ static json_t *automatic_json(const struct automatic *automatic)
 
 static void print_json(const pipersr_model_info *model, const struct machine *machine)
 {
-    json_t *graph = json_pack(
-        "{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "name", cli_json_text(model->name),
-        "licence", cli_json_text(model->licence), "training", cli_json_text(model->training),
-        "channels", (json_int_t)model->channels, "blocks", (json_int_t)model->blocks, "scale",
-        (json_int_t)model->scale, "radius_px", (json_int_t)model->radius_px, "parameters",
-        (json_int_t)model->parameters, "macs_per_px", (json_int_t)model->macs_per_px);
     json_t *cpu =
         json_pack("{s:I, s:s, s:o, s:o}", "threads", (json_int_t)machine->cpus, "isa",
                   known(pipersr_isa_name(machine->isa)), "features",
@@ -100,8 +103,8 @@ static void print_json(const pipersr_model_info *model, const struct machine *ma
                             "videos", automatic_json(&machine->videos_automatic)));
     json_t *libraries = json_pack("{s:o, s:o}", "pictures", cli_json_text(machine->pictures),
                                   "videos", cli_json_text(machine->videos));
-    cli_json_print(json_pack("{s:s, s:o, s:o, s:o}", "version", pipersr_version(), "model", graph,
-                             "cpu", cpu, "libraries", libraries),
+    cli_json_print(json_pack("{s:s, s:o, s:o, s:o}", "version", pipersr_version(), "model",
+                             cli_model_json(model), "cpu", cpu, "libraries", libraries),
                    stdout);
 }
 
@@ -149,7 +152,7 @@ static int describe(const char *program_path, const struct cli_engine_options *e
 int cli_info(const char *program_path, int argc, char **argv)
 {
     struct cli_engine_options engine = {0};
-    bool json = false;
+    bool json = false, models = false;
     opterr = 0;
     int option;
     while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
@@ -161,10 +164,16 @@ int cli_info(const char *program_path, int argc, char **argv)
             return cli_option_problem("info", option, argv);
         if (option == OPTION_JSON)
             json = true;
+        else if (option == OPTION_MODELS)
+            models = true;
         else if (cli_parse_engine_option("info", option, optarg, &engine) != CLI_EXIT_OK)
             return CLI_EXIT_USAGE;
     }
     if (optind < argc)
         return cli_usage_error("info", "unexpected argument '%s'", argv[optind]);
+    if (models && engine.model)
+        return cli_usage_error("info", "--models and --model exclude each other");
+    if (models)
+        return cli_model_list(json);
     return describe(program_path, &engine, json);
 }

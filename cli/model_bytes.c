@@ -40,17 +40,18 @@ static int read_stream(FILE *stream, const char *path, struct cli_model_bytes *m
     return CLI_EXIT_OK;
 }
 
-int cli_model_bytes_load(const char *path, struct cli_model_bytes *model)
+int cli_model_bytes_load(const struct cli_model_choice *choice, struct cli_model_bytes *model)
 {
     *model = (struct cli_model_bytes){0};
-    if (!path) {
-        model->data = pipersr_model_default_data(&model->size);
+    if (choice->built_in) {
+        model->data = choice->built_in->data;
+        model->size = choice->built_in->size_bytes;
         return CLI_EXIT_OK;
     }
-    FILE *stream = fopen(path, "rb");
+    FILE *stream = fopen(choice->path, "rb");
     if (!stream)
-        return fail_read(path, errno);
-    const int status = read_stream(stream, path, model);
+        return fail_read(choice->path, errno);
+    const int status = read_stream(stream, choice->path, model);
     fclose(stream);
     return status;
 }

@@ -7,17 +7,18 @@
 
 #include <stddef.h>
 
+#include "cli/model_choice.h"
 #include "media/output.h"
 
 struct cli_model_bytes {
     const void *data;
     size_t size;
-    void *owned; /* malloc'd, or NULL for the built-in model */
+    void *owned; /* malloc'd, or NULL for a built-in model */
 };
 
-/* The file at `path`, or the built-in model if that is NULL. Returns CLI_EXIT_OK, or another status
- * with a message. What is in the file is not looked at. */
-int cli_model_bytes_load(const char *path, struct cli_model_bytes *model);
+/* The file or the built-in model that was chosen. Returns CLI_EXIT_OK, or another status with a
+ * message. What is in the file is not looked at. */
+int cli_model_bytes_load(const struct cli_model_choice *choice, struct cli_model_bytes *model);
 /* Harmless on what a failed load left. */
 void cli_model_bytes_free(struct cli_model_bytes *model);
 

@@ -120,8 +120,8 @@ int cli_parse_engine_option(const char *command, int option, const char *value,
         return CLI_EXIT_OK;
     case CLI_OPTION_MODEL:
         if (!*value)
-            return cli_usage_error(command, "--model takes the name of a file, not ''");
-        options->model_path = value;
+            return cli_usage_error(command, "--model takes a name or a file, not ''");
+        options->model = value;
         return CLI_EXIT_OK;
     default:
         cli_error("option %d is in the table but not handled", option);

@@ -37,7 +37,10 @@ enum cli_option {
     "      --precision P        auto (default): the fastest that loses at most 0.05 dB, and for\n" \
     "                           photos 16 bits or more; or fp32, bf16, int8\n"                     \
     "      --isa NAME           instruction set: auto (default), c, avx2, avx512, amx, neon\n"     \
-    "      --model FILE         weights as safetensors instead of the built-in ones\n"
+    "      --model NAME|FILE    the weights, instead of the default model's\n"                     \
+    "                           NAME is listed by pipersr info --models. FILE has a / or ends "    \
+    "in\n"                                                                                         \
+    "                           .safetensors; any other is taken where no model has this name\n"
 
 /* All return false where `text` is no such number or out of range; then *value is unchanged. */
 bool cli_parse_integer(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *value);

@@ -10,7 +10,7 @@ _pipersr_options()
             "--max-pixels --quality --lossless --strip --codec --crf --preset --quiet --version" \
             "$common" ;;
     calibrate) echo '--output --force --model --max-images --keep-size --no-synthetic --quiet --json --help' ;;
-    info) echo '--model --json --help' ;;
+    info) echo '--model --models --json --help' ;;
     speed) echo "--size --frames --at-once $common" ;;
     quality) echo "$common" ;;
     esac
@@ -30,6 +30,12 @@ _pipersr_values()
     --threads | --memory-limit | --max-pixels | --quality | --crf | --frames | --at-once | --max-images) echo '' ;;
     *) return 1 ;;
     esac
+}
+
+# Names of the built-in models of the program $1.
+_pipersr_models()
+{
+    "$1" info --models --json 2>/dev/null | grep -o '"name":"[a-z0-9-]*"' | cut -d '"' -f 4
 }
 
 _pipersr()
@@ -52,6 +58,12 @@ _pipersr()
     fi
     if values=$(_pipersr_values "$previous"); then
         mapfile -t COMPREPLY < <(compgen -W "$values" -- "$word")
+    elif [[ $previous == --model ]]; then
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(
+            compgen -W "$(_pipersr_models "${COMP_WORDS[0]}")" -- "$word"
+            compgen -f -- "$word"
+        )
     elif [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_pipersr_options "$command")" -- "$word")
     else

@@ -74,18 +74,40 @@ typedef struct pipersr_model pipersr_model;
 
 /* What a model is. Strings live as long as the model and are never NULL. */
 typedef struct pipersr_model_info {
-    const char *name;     /* metadata "name", or "pipersr-x2" style made from the graph */
-    const char *licence;  /* metadata "licence", or "" */
-    const char *training; /* metadata "training": one line about where the weights come from */
-    uint32_t channels;    /* width of the trunk: a multiple of 16, 16..128 */
-    uint32_t blocks;      /* residual blocks: 1..32 */
-    uint32_t scale;       /* output width / input width: 2, 3 or 4 */
-    uint32_t radius_px;   /* input pixels on each side that an output pixel depends on */
-    uint64_t parameters;  /* numbers in the folded graph */
-    uint64_t macs_per_px; /* multiply-accumulates per input pixel */
+    const char *name;        /* metadata "name", or "pipersr-x2" style made from the graph */
+    const char *licence;     /* metadata "licence", or "" */
+    const char *training;    /* metadata "training": one line about where the weights come from */
+    uint32_t channels;       /* width of the trunk: a multiple of 16, 16..128 */
+    uint32_t blocks;         /* residual blocks: 1..32 */
+    uint32_t scale;          /* output width / input width: 2, 3 or 4 */
+    uint32_t radius_px;      /* input pixels on each side that an output pixel depends on */
+    uint64_t parameters;     /* numbers in the folded graph */
+    uint64_t macs_per_px;    /* multiply-accumulates per input pixel */
+    const char *description; /* metadata "description": one line on what it is for, or "" */
+    uint32_t has_int8;       /* 1: the file has what int8 needs; 0: it runs in the others only */
 } pipersr_model_info;
 
-/* Loads the model built into the library. */
+/* A model file that the library carries. Constant; it and all that it points to live as long as the
+ * library is loaded. Scale, channels and so on are known once it is loaded. */
+typedef struct pipersr_built_in_model {
+    const char *name;        /* such as "pipersr-x2": a-z, 0-9 and '-'; no two have the same */
+    const char *description; /* metadata "description" of the file, or "" */
+    const void *data;        /* the file's bytes, for pipersr_model_load_memory() */
+    size_t size_bytes;       /* of data */
+} pipersr_built_in_model;
+
+/* The built-in models by number: 0 is the default, which is always there; NULL after the last.
+ *
+ *     const pipersr_built_in_model *each;
+ *     for (size_t i = 0; (each = pipersr_model_built_in(i)); i++)
+ *         printf("%s: %s\n", each->name, each->description);
+ */
+PIPERSR_API const pipersr_built_in_model *pipersr_model_built_in(size_t index);
+
+/* The built-in model of exactly this name; NULL if there is none, or `name` is NULL. */
+PIPERSR_API const pipersr_built_in_model *pipersr_model_find_built_in(const char *name);
+
+/* Loads the default one of the built-in models. */
 PIPERSR_API pipersr_status pipersr_model_load_default(pipersr_model **model, pipersr_error *error);
 
 /* Loads a safetensors file (format: docs/model-format.md). Every number in it is checked. */
@@ -96,7 +118,7 @@ PIPERSR_API pipersr_status pipersr_model_load_file(const char *path, pipersr_mod
 PIPERSR_API pipersr_status pipersr_model_load_memory(const void *data, size_t size_bytes,
                                                      pipersr_model **model, pipersr_error *error);
 
-/* The bytes of the built-in model's file: constant, *size_bytes of them. */
+/* The bytes of the default model's file: constant, *size_bytes of them. */
 PIPERSR_API const void *pipersr_model_default_data(size_t *size_bytes);
 
 PIPERSR_API void pipersr_model_get_info(const pipersr_model *model, pipersr_model_info *info);

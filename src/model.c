@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "src/default_model.h"
 #include "src/error.h"
 #include "src/safetensors.h"
 
@@ -309,6 +308,59 @@ static void copy_metadata(const struct psr_safetensors *file, const char *key, c
     }
 }
 
+/* The length of the character of UTF-8 at `text`; 0 where there is none, or one that controls a
+ * terminal. A character cut short ends at the terminator, which continues none. */
+static size_t printable_utf8(const unsigned char *text)
+{
+    const size_t length = text[0] < 0x80   ? 1
+                          : text[0] < 0xc2 ? 0 /* a continuation, or two bytes for one of ASCII */
+                          : text[0] < 0xe0 ? 2
+                          : text[0] < 0xf0 ? 3
+                          : text[0] < 0xf5 ? 4
+                                           : 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    switch (text[0]) {
+    case 0x7f:
+        return 0;
+    case 0xc2:
+        return text[1] < 0xa0 ? 0 : length; /* C1 controls */
+    case 0xe0:
+        return text[1] < 0xa0 ? 0 : length; /* two bytes suffice */
+    case 0xed:
+        return text[1] >= 0xa0 ? 0 : length; /* surrogates */
+    case 0xf0:
+        return text[1] < 0x90 ? 0 : length; /* three bytes suffice */
+    case 0xf4:
+        return text[1] >= 0x90 ? 0 : length; /* beyond U+10FFFF */
+    default:
+        return text[0] < 0x20 ? 0 : length;
+    }
+}
+
+/* The description is shown in a line of a table: what does not fit one is refused. */
+static pipersr_status read_description(const struct psr_safetensors *file, pipersr_model *model,
+                                       pipersr_error *error)
+{
+    const char *text = psr_safetensors_metadata(file, "description");
+    if (!text)
+        return PIPERSR_OK;
+    const size_t size = strlen(text), most = sizeof model->description - 1;
+    size_t at = 0, length = 1;
+    while (at < size && length) {
+        length = printable_utf8((const unsigned char *)text + at);
+        at += length;
+    }
+    if (size > most || at < size)
+        return psr_fail(error, PIPERSR_ERROR_MODEL,
+                        "model file: description is not one line of text of at most %zu bytes",
+                        most);
+    memcpy(model->description, text, size + 1);
+    return PIPERSR_OK;
+}
+
 static pipersr_status read_model(const struct psr_safetensors *file, pipersr_model *model,
                                  pipersr_error *error)
 {
@@ -317,6 +369,8 @@ static pipersr_status read_model(const struct psr_safetensors *file, pipersr_mod
     pipersr_status status = require_metadata(file, error);
     if (!status)
         status = read_epsilon(file, &epsilon, error);
+    if (!status)
+        status = read_description(file, model, error);
     if (status)
         return status;
 
@@ -359,6 +413,8 @@ static pipersr_status read_model(const struct psr_safetensors *file, pipersr_mod
     info->name = model->name;
     info->licence = model->licence;
     info->training = model->training;
+    info->description = model->description;
+    info->has_int8 = model->has_int8;
     info->radius_px = model->n_layers;
     return PIPERSR_OK;
 }
@@ -439,17 +495,6 @@ pipersr_status pipersr_model_load_file(const char *path, pipersr_model **model,
     pipersr_status status = pipersr_model_load_memory(data, size, model, error);
     free(data);
     return status;
-}
-
-pipersr_status pipersr_model_load_default(pipersr_model **model, pipersr_error *error)
-{
-    return pipersr_model_load_memory(psr_default_model, psr_default_model_size, model, error);
-}
-
-const void *pipersr_model_default_data(size_t *size_bytes)
-{
-    *size_bytes = psr_default_model_size;
-    return psr_default_model;
 }
 
 void pipersr_model_get_info(const pipersr_model *model, pipersr_model_info *info)

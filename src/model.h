@@ -42,7 +42,7 @@ struct pipersr_model {
     uint8_t *zeros; /* all codes of 0, likewise */
     /* Of PSNR against fp32, by the file's metadata; infinite where it does not say. */
     float loss_bf16_db, loss_int8_db;
-    char name[64], licence[64], training[512];
+    char name[64], licence[64], training[512], description[128];
 };
 
 /* Counted references; a model is freed with its last. The count is the one thing that changes. */

@@ -2,6 +2,7 @@
 """Writes a run's weights as a model file to be released: folded, 16-bit floats, metadata as docs/model-format.md says.
 
     python3 training/export.py RUN/last.safetensors --out models/pipersr-x2.safetensors --name pipersr-x2 \\
+        --description "photos and videos, twice as wide and high" \\
         --training "300,000 steps of 64 patches of 64x64, L1 and MSE, one GPU, 28 minutes; 462 photos"
 
 The input is a model file of a run (last, best) or a checkpoint (*.pt), whose average of the weights is taken.
@@ -17,7 +18,7 @@ import network
 from optimiser import Adam
 from trainable import Trainable
 
-LONGEST_NOTE = 511  # bytes, docs/model-format.md
+LONGEST_NOTE, LONGEST_DESCRIPTION = 511, 127  # bytes, docs/model-format.md
 
 
 def read(path):
@@ -40,15 +41,21 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--training", required=True, help="one line on where the weights come from")
+    parser.add_argument("--description", help="what the model is for, in one line; built-in models need it")
     parser.add_argument("--licence", default="MIT")
     parser.add_argument("--dtype", choices=("F16", "BF16", "F32"), default="F16")
     parser.add_argument("--without-codings", action="store_true")
     options = parser.parse_args()
     if len(options.training.encode()) > LONGEST_NOTE or "\n" in options.training:
         raise SystemExit(f"--training: one line of {LONGEST_NOTE} bytes at most")
+    description = options.description or ""
+    if len(description.encode()) > LONGEST_DESCRIPTION or not description.isprintable():
+        raise SystemExit(f"--description: one line of {LONGEST_DESCRIPTION} bytes at most")
     model, codings = read(options.weights)
     codings = {} if options.without_codings else codings
     about = {"name": options.name, "licence": options.licence, "training": options.training}
+    if description:
+        about["description"] = description
     network.save(model, options.out, options.dtype, codings, **about)
     count = sum(parameter.numel() for parameter in model.parameters())
     kind = "with" if codings else "without"

@@ -43,7 +43,7 @@ _DTYPES = {"F32": numpy.float32, "F16": numpy.float16, "U8": numpy.uint8}
 
 
 def save(model, path, dtype="F16", codings=None, **metadata):
-    """Writes a model file; `metadata` adds to what describes the graph (name, licence, training).
+    """Writes a model file; `metadata` adds to what describes the graph (name, description, licence, training).
 
     `codings` are int8's: {name: tensor}, of fp32 or uint8, which keep their type.
     """

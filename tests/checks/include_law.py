@@ -21,7 +21,7 @@ SRC_RANK = {
     "cache": 1,
     "plan": 1,
     "safetensors": 1,
-    "default_model": 1,
+    "built_in": 1,
     "histogram": 1,
     "bleed": 2,
     "coding": 2,

@@ -44,7 +44,8 @@ def test_int8_is_close_to_fp32(run, tmp_path, samples):
     assert (done.returncode, done.stderr) == (0, "")
     result = json.loads(done.stdout)
     assert list(result) == ["model", "output", "pictures", "left_out", "synthetic", "pixels", "seconds"]
-    assert result["model"] == "built-in" and result["output"] == str(model)
+    default = json.loads(run("info", "--json").stdout)["model"]["name"]
+    assert result["model"] == default and result["output"] == str(model)
     assert result["pictures"] >= 2 and result["left_out"] == 0 and result["synthetic"] > 0
 
     def upscale(precision, *options):

@@ -121,9 +121,11 @@ def test_exported_file_runs_in_the_program(program, script, tmp_path):
     codings = choose_codings(plain, [torch.rand(1, 3, 32, 32)])
     network.save(plain, tmp_path / "last.safetensors", "F32", codings)
     out = tmp_path / "small.safetensors"
-    script("export.py", tmp_path / "last.safetensors", "--out", out, "--name", "small", "--training", "none at all")
+    notes = ["--training", "none at all", "--description", "small pictures"]
+    script("export.py", tmp_path / "last.safetensors", "--out", out, "--name", "small", *notes)
     info = subprocess.run([str(program), "info", "--model", str(out)], capture_output=True, text=True)
     assert info.returncode == 0 and "small" in info.stdout and "none at all" in info.stdout, info
+    assert "small pictures" in info.stdout, info
 
     low = (numpy.random.default_rng(7).random((16, 20, 3)) * 255).astype(numpy.uint8)
     Image.fromarray(low).save(tmp_path / "low.png")

@@ -121,6 +121,91 @@ static void test_metadata(void)
     expect_edit("\"scale\":\"2\"", "\"scale\":\"2\",\"batch_norm_eps\":\".\"", "batch_norm_eps");
 }
 
+/* The good file with this description, the inside of a JSON string: malloc'd. The first counts. */
+static unsigned char *described(const char *text, size_t *size)
+{
+    char entry[512];
+    const int added = snprintf(entry, sizeof entry, "\"description\":\"%s\",", text);
+    uint64_t header = 0;
+    memcpy(&header, good, 8);
+    const unsigned char *key = memmem(good + 8, header, "\"architecture\"", 14);
+    const size_t before = key ? (size_t)(key - good) : 0;
+    *size = good_size + (size_t)added;
+    unsigned char *edited = malloc(*size);
+    memcpy(edited, good, before);
+    memcpy(edited + before, entry, (size_t)added);
+    memcpy(edited + before + added, good + before, good_size - before);
+    header += (uint64_t)added;
+    memcpy(edited, &header, 8);
+    CHECK(before, "the model's header lacks its architecture");
+    return edited;
+}
+
+static void test_bad_description(const char *text)
+{
+    size_t size;
+    unsigned char *file = described(text, &size);
+    expect(file, size, "description is not one line of text of at most 127 bytes");
+    free(file);
+}
+
+static void test_good_description(const char *text, const char *shown)
+{
+    size_t size;
+    unsigned char *file = described(text, &size);
+    pipersr_model *model = NULL;
+    pipersr_model_info info = {.description = ""};
+    pipersr_error error = {""};
+    CHECK(pipersr_model_load_memory(file, size, &model, &error) == PIPERSR_OK, "'%s': %s", shown,
+          error.message);
+    free(file);
+    if (model)
+        pipersr_model_get_info(model, &info);
+    CHECK(strcmp(info.description, shown) == 0, "'%s' where '%s' was expected", info.description,
+          shown);
+    pipersr_model_free(model);
+}
+
+static void test_description(void)
+{
+    static const char *const bad[] = {
+        "two\\nlines",
+        "a\\ttab",
+        "\\u001b[31m red",
+        "delete \\u007f",
+        /* C1 controls, one of them as a single byte, as on a terminal of ISO 8859-1 */
+        "\\u009b31m red",
+        "\x9b",
+        "\x9b 31m",
+        /* bytes that begin no character, or end too early */
+        "alone \xbf",
+        "\xff",
+        "cut \xc3",
+        "cut \xe2\x82",
+        "cut \xf0\x9f\x98",
+        "cut \xf0\x9f\x98 x",
+        /* longer than need be, half a pair, beyond the last */
+        "\xc1\x81",
+        "\xe0\x82\x80",
+        "\xf0\x80\x80\x80",
+        "\xed\xa0\x80",
+        "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        test_bad_description(bad[i]);
+    char text[129] = "";
+    memset(text, 'x', 128);
+    test_bad_description(text);
+    text[127] = '\0';
+    test_good_description(text, text);
+    test_good_description("", "");
+    test_good_description(
+        "\\u00fcber \\\"\xe2\x82\xac\\\" \\\\ \xf0\x9f\x98\x80\xf4\x8f\xbf\xbf\xed\x9f\xbf",
+        "\xc3\xbc"
+        "ber \"\xe2\x82\xac\" \\ \xf0\x9f\x98\x80\xf4\x8f\xbf\xbf\xed\x9f\xbf");
+}
+
 static void test_tensors(void)
 {
     expect_edit("[64,3,3,3]", "[64,3,3,4]", "data_offsets do not fit");
@@ -232,7 +317,8 @@ static void test_good(void)
               info.parameters == 451852 && info.macs_per_px == 451008,
           "%u channels, %u blocks, %llu parameters, %llu macs", info.channels, info.blocks,
           (unsigned long long)info.parameters, (unsigned long long)info.macs_per_px);
-    CHECK(info.name[0] && info.training && info.licence, "strings are missing");
+    CHECK(info.name[0] && info.training && info.licence && info.description, "a string is missing");
+    CHECK(info.has_int8 == 1, "the codings are not told");
     pipersr_model_free(model);
 
     CHECK(pipersr_model_load_memory(NULL, 5, &model, &error) == PIPERSR_ERROR_ARGUMENT, "NULL");
@@ -253,6 +339,7 @@ int main(int argc, char **argv)
     test_good();
     test_lengths();
     test_metadata();
+    test_description();
     test_tensors();
     test_json();
     test_values();

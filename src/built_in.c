@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#include "src/built_in.h"
+
+#include <string.h>
+
+const pipersr_built_in_model *pipersr_model_built_in(size_t index)
+{
+    return index < psr_n_built_in_models ? &psr_built_in_models[index] : NULL;
+}
+
+const pipersr_built_in_model *pipersr_model_find_built_in(const char *name)
+{
+    for (size_t i = 0; name && i < psr_n_built_in_models; i++) {
+        if (strcmp(psr_built_in_models[i].name, name) == 0)
+            return &psr_built_in_models[i];
+    }
+    return NULL;
+}
+
+pipersr_status pipersr_model_load_default(pipersr_model **model, pipersr_error *error)
+{
+    return pipersr_model_load_memory(psr_built_in_models[0].data, psr_built_in_models[0].size_bytes,
+                                     model, error);
+}
+
+const void *pipersr_model_default_data(size_t *size_bytes)
+{
+    *size_bytes = psr_built_in_models[0].size_bytes;
+    return psr_built_in_models[0].data;
+}
