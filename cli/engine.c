@@ -10,26 +10,56 @@
 #include "cli/message.h"
 #include "cli/model_choice.h"
 
-int cli_model_open(const struct cli_engine_options *options, pipersr_model **model)
+static int load(const struct cli_model_choice *choice, pipersr_model **model)
 {
-    struct cli_model_choice choice;
-    const int chosen = cli_model_choose(options->model, &choice);
-    if (chosen != CLI_EXIT_OK)
-        return chosen;
     pipersr_error error = {""};
-    const pipersr_built_in_model *built_in = choice.built_in;
+    const pipersr_built_in_model *built_in = choice->built_in;
     const pipersr_status status =
         built_in ? pipersr_model_load_memory(built_in->data, built_in->size_bytes, model, &error)
-                 : pipersr_model_load_file(choice.path, model, &error);
+                 : pipersr_model_load_file(choice->path, model, &error);
     if (status == PIPERSR_OK)
         return CLI_EXIT_OK;
-    const char *name = cli_model_choice_name(&choice);
+    const char *name = cli_model_choice_name(choice);
     const char *reason = *error.message ? error.message : pipersr_status_name(status);
     if (strstr(reason, name))
         cli_error("%s", reason);
     else
         cli_error("%s: %s", name, reason);
     return cli_exit_of_engine(status);
+}
+
+int cli_model_open(const struct cli_engine_options *options, pipersr_model **model)
+{
+    struct cli_model_choice choice;
+    const int chosen = cli_model_choose(options->model, PIPERSR_USE_PHOTO, &choice);
+    return chosen == CLI_EXIT_OK ? load(&choice, model) : chosen;
+}
+
+static void close_passes(struct cli_engine *engine)
+{
+    for (unsigned i = 0; i < MEDIA_MAX_PASSES; i++) {
+        cli_interrupt_unwatch(engine->pass[i]);
+        pipersr_upscaler_free(engine->pass[i]);
+        engine->pass[i] = NULL;
+    }
+}
+
+/* Loads the model for the engine's use, unless it is there. */
+static int open_model(struct cli_engine *engine)
+{
+    struct cli_model_choice choice;
+    int status = cli_model_choose(engine->options->model, engine->use, &choice);
+    if (status != CLI_EXIT_OK || (engine->model && engine->built_in == choice.built_in))
+        return status;
+    close_passes(engine);
+    pipersr_model_free(engine->model);
+    engine->model = NULL;
+    status = load(&choice, &engine->model);
+    if (status != CLI_EXIT_OK)
+        return status;
+    engine->built_in = choice.built_in;
+    pipersr_model_get_info(engine->model, &engine->model_info);
+    return CLI_EXIT_OK;
 }
 
 /* Number of passes of the model that give `scale`, or 0. */
@@ -48,15 +78,6 @@ static uint64_t share_of_limit(const struct cli_engine *engine, uint64_t limit_b
     uint64_t first = limit_bytes / (1 + engine->model_info.scale);
     uint64_t share = pass == 0 ? first : limit_bytes - first;
     return share ? share : 1;
-}
-
-static void close_passes(struct cli_engine *engine)
-{
-    for (unsigned i = 0; i < MEDIA_MAX_PASSES; i++) {
-        cli_interrupt_unwatch(engine->pass[i]);
-        pipersr_upscaler_free(engine->pass[i]);
-        engine->pass[i] = NULL;
-    }
 }
 
 static int open_passes(const struct cli_engine_options *options, struct cli_engine *engine)
@@ -85,10 +106,9 @@ int cli_engine_open(const char *command, const struct cli_engine_options *option
                     struct cli_engine *engine)
 {
     *engine = (struct cli_engine){.options = options, .use = PIPERSR_USE_PHOTO};
-    int status = cli_model_open(options, &engine->model);
+    int status = open_model(engine);
     if (status != CLI_EXIT_OK)
         return status;
-    pipersr_model_get_info(engine->model, &engine->model_info);
     unsigned own = engine->model_info.scale;
     engine->scale = options->scale ? options->scale : own;
     engine->passes = passes_for(engine->scale, own);
@@ -115,12 +135,16 @@ static bool is_same_precision(const struct cli_engine *engine, pipersr_use a, pi
 
 int cli_engine_use(struct cli_engine *engine, pipersr_use use)
 {
-    /* A pass is missing where an earlier change of use failed. */
+    const pipersr_use before = engine->use;
+    engine->use = use;
+    const int status = open_model(engine);
+    if (status != CLI_EXIT_OK)
+        return status;
+    /* A pass is missing where the model is another, or an earlier change of use failed. */
     const bool is_open = engine->pass[engine->passes - 1] != NULL;
-    if (is_open && is_same_precision(engine, engine->use, use))
+    if (is_open && is_same_precision(engine, before, use))
         return CLI_EXIT_OK;
     close_passes(engine);
-    engine->use = use;
     return open_passes(engine->options, engine);
 }
 

@@ -10,7 +10,7 @@
 #include "media/job.h"
 
 struct cli_engine_options {
-    const char *model; /* NAME or FILE, as cli_model_choose() takes it; NULL: the default */
+    const char *model; /* NAME or FILE, as cli_model_choose() takes it; NULL: what suits the use */
     uint32_t threads;  /* 0: all CPUs */
     pipersr_precision precision;
     pipersr_isa isa;
@@ -21,6 +21,7 @@ struct cli_engine_options {
 struct cli_engine {
     const struct cli_engine_options *options; /* the caller's */
     pipersr_use use;                          /* that the passes were made for */
+    const pipersr_built_in_model *built_in;   /* that `model` is of; NULL: a file's */
     pipersr_model *model;
     pipersr_model_info model_info;
     pipersr_upscaler *pass[MEDIA_MAX_PASSES];
@@ -28,7 +29,8 @@ struct cli_engine {
     unsigned scale;
 };
 
-/* Loads the model named in `options`. Returns CLI_EXIT_OK, or another status with a message. */
+/* Loads the model named in `options`, or the default for photos. Returns CLI_EXIT_OK, or another
+ * status with a message. */
 int cli_model_open(const struct cli_engine_options *options, pipersr_model **model);
 
 /* Loads the model and makes an upscaler for each pass, for photos; they stop on Ctrl-C. `options`
@@ -37,8 +39,8 @@ int cli_model_open(const struct cli_engine_options *options, pipersr_model **mod
 int cli_engine_open(const char *command, const struct cli_engine_options *options,
                     struct cli_engine *engine);
 
-/* Makes the passes anew where --precision auto means something else for this use. After a failure,
- * which has told its message, it may be called again. */
+/* Makes the passes anew where the use has another model, or --precision auto means something else
+ * for it. The scale stays. After a failure, which has told its message, it may be called again. */
 int cli_engine_use(struct cli_engine *engine, pipersr_use use);
 
 /* Harmless on an empty engine. */

@@ -118,6 +118,19 @@ static void choose(const pipersr_model *model, pipersr_use use, struct automatic
                  "PIPERSR_CPU names an instruction set that is not here");
 }
 
+/* What videos get: with a model of their own, where the user names none. */
+static void choose_for_videos(const pipersr_model *model, bool is_default,
+                              struct automatic *automatic)
+{
+    const pipersr_built_in_model *own = pipersr_model_built_in_for(PIPERSR_USE_VIDEO);
+    pipersr_model *loaded = NULL;
+    if (is_default &&
+        pipersr_model_load_memory(own->data, own->size_bytes, &loaded, NULL) == PIPERSR_OK)
+        model = loaded;
+    choose(model, PIPERSR_USE_VIDEO, automatic);
+    pipersr_model_free(loaded);
+}
+
 static int describe(const char *program_path, const struct cli_engine_options *engine, bool json)
 {
     pipersr_model *model;
@@ -130,7 +143,7 @@ static int describe(const char *program_path, const struct cli_engine_options *e
     struct machine machine = {.cpus = pipersr_cpu_count()};
     machine.isa = pipersr_cpu_describe(machine.features, sizeof machine.features);
     choose(model, PIPERSR_USE_PHOTO, &machine.photos_automatic);
-    choose(model, PIPERSR_USE_VIDEO, &machine.videos_automatic);
+    choose_for_videos(model, engine->model == NULL, &machine.videos_automatic);
     struct media_error error = {""};
     enum media_status started = media_image_init(program_path, machine.cpus, &error);
     if (started == MEDIA_OK) {

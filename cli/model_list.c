@@ -30,23 +30,33 @@ json_t *cli_model_json(const pipersr_model_info *model)
                      (json_int_t)model->macs_per_px);
 }
 
-static void print_row(const pipersr_built_in_model *built_in, const pipersr_model_info *model,
-                      bool is_default)
+/* '*': what photos get without --model, and videos unless one has the 'v'. */
+static char mark_of(const pipersr_built_in_model *built_in)
+{
+    if (built_in == pipersr_model_built_in_for(PIPERSR_USE_PHOTO))
+        return '*';
+    return built_in == pipersr_model_built_in_for(PIPERSR_USE_VIDEO) ? 'v' : ' ';
+}
+
+static void print_row(const pipersr_built_in_model *built_in, const pipersr_model_info *model)
 {
     char network[16], kib[24];
     snprintf(network, sizeof network, "%" PRIu32 " x %" PRIu32, model->channels, model->blocks);
     snprintf(kib, sizeof kib, "%zu KiB", (built_in->size_bytes + 1023) / 1024);
-    printf("%c %-18s x%-4" PRIu32 "  %-8s  %10" PRIu64 "  %9s  %-14s  %s\n", is_default ? '*' : ' ',
+    printf("%c %-18s x%-4" PRIu32 "  %-8s  %10" PRIu64 "  %9s  %-14s  %s\n", mark_of(built_in),
            built_in->name, model->scale, network, model->parameters, kib,
            model->has_int8 ? "fp32 bf16 int8" : "fp32 bf16", built_in->description);
 }
 
 static void add_json(json_t *list, const pipersr_built_in_model *built_in,
-                     const pipersr_model_info *model, bool is_default)
+                     const pipersr_model_info *model)
 {
     json_t *entry = cli_model_json(model);
     json_object_set_new(entry, "size_bytes", json_integer((json_int_t)built_in->size_bytes));
-    json_object_set_new(entry, "default", json_boolean(is_default));
+    json_object_set_new(entry, "default",
+                        json_boolean(built_in == pipersr_model_built_in_for(PIPERSR_USE_PHOTO)));
+    json_object_set_new(entry, "default_for_videos",
+                        json_boolean(built_in == pipersr_model_built_in_for(PIPERSR_USE_VIDEO)));
     json_array_append_new(list, entry);
 }
 
@@ -70,14 +80,14 @@ int cli_model_list(bool json)
         }
         pipersr_model_get_info(model, &info);
         if (json)
-            add_json(list, each, &info, i == 0);
+            add_json(list, each, &info);
         else
-            print_row(each, &info, i == 0);
+            print_row(each, &info);
         pipersr_model_free(model);
     }
     if (json)
         cli_json_print(json_pack("{s:o}", "models", list), stdout);
     else
-        puts("* without --model; network: channels x blocks");
+        puts("without --model: * for all, v for videos; network: channels x blocks");
     return cli_flush_stdout();
 }

@@ -37,7 +37,8 @@ enum cli_option {
     "      --precision P        auto (default): the fastest that loses at most 0.05 dB, and for\n" \
     "                           photos 16 bits or more; or fp32, bf16, int8\n"                     \
     "      --isa NAME           instruction set: auto (default), c, avx2, avx512, amx, neon\n"     \
-    "      --model NAME|FILE    the weights, instead of the default model's\n"                     \
+    "      --model NAME|FILE    the weights, instead of the default model's (videos have their "   \
+    "own)\n"                                                                                       \
     "                           NAME is listed by pipersr info --models. FILE has a / or ends "    \
     "in\n"                                                                                         \
     "                           .safetensors; any other is taken where no model has this name\n"

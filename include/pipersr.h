@@ -241,6 +241,10 @@ typedef enum pipersr_precision {
  * take INT8. */
 typedef enum pipersr_use { PIPERSR_USE_PHOTO = 0, PIPERSR_USE_VIDEO = 1 } pipersr_use;
 
+/* The built-in model that suits this use best: for videos the one trained on compressed video,
+ * pipersr-x2-video, if it is there, else the default. Both have the same scale. Never NULL. */
+PIPERSR_API const pipersr_built_in_model *pipersr_model_built_in_for(pipersr_use use);
+
 /* Upper limit for the instruction set, for tests and comparisons. AUTO takes the best that both the
  * CPU and the operating system allow and that has the precision, or what the environment variable
  * PIPERSR_CPU names, if it is set. */

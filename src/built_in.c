@@ -17,6 +17,13 @@ const pipersr_built_in_model *pipersr_model_find_built_in(const char *name)
     return NULL;
 }
 
+const pipersr_built_in_model *pipersr_model_built_in_for(pipersr_use use)
+{
+    const pipersr_built_in_model *model =
+        use == PIPERSR_USE_VIDEO ? pipersr_model_find_built_in("pipersr-x2-video") : NULL;
+    return model ? model : &psr_built_in_models[0];
+}
+
 pipersr_status pipersr_model_load_default(pipersr_model **model, pipersr_error *error)
 {
     return pipersr_model_load_memory(psr_built_in_models[0].data, psr_built_in_models[0].size_bytes,

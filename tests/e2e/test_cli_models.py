@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from clip_tools import make_clip
 from conftest import ROOT
 from picture_tools import pixels, scene, write_png
 
@@ -64,6 +65,9 @@ def test_models_are_what_their_files_say(models):
         assert ("int8" in model["precisions"]) == ("body.0.conv1.input_scale" in tensors)
         assert model["precisions"][:2] == ["fp32", "bf16"]
     assert [model["default"] for model in models] == [True] + [False] * (len(models) - 1)
+    names = [model["name"] for model in models]
+    for_videos = [model["name"] for model in models if model["default_for_videos"]]
+    assert for_videos == ["pipersr-x2-video" if "pipersr-x2-video" in names else names[0]]
 
 
 def test_the_default_is_the_marked_one(run, models):
@@ -71,15 +75,37 @@ def test_the_default_is_the_marked_one(run, models):
     assert default.items() <= models[0].items()
 
 
+def test_videos_have_their_own_model(run, models, tmp_path):
+    """Alone, and after a photo in the same run: the engine changes its model on the way."""
+    (photos,) = [model["name"] for model in models if model["default"]]
+    (videos,) = [model["name"] for model in models if model["default_for_videos"]]
+    make_clip(tmp_path / "clip.mp4", size="32x24", seconds=0.2)
+    write_png(tmp_path / "photo.png", scene(24, 18))
+
+    def made(out, *arguments):
+        folder = tmp_path / out
+        folder.mkdir()
+        done = run("upscale", *arguments, "-o", folder, "--precision", "fp32", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    clip, photo = "clip_2x.mp4", "photo_2x.png"
+    both = made("both", "photo.png", "clip.mp4")
+    assert both[clip] == made("video", "clip.mp4", "--model", videos)[clip]
+    assert both[photo] == made("photo", "photo.png", "--model", photos)[photo]
+    if photos != videos:
+        assert both[clip] != made("other", "clip.mp4", "--model", photos)[clip]
+
+
 def test_models_as_text(run, models):
     done = run("info", "--models")
     assert (done.returncode, done.stderr) == (0, "")
     heading, *rows, note = done.stdout.decode().splitlines()
     assert heading.split() == ["name", "scale", "network", "parameters", "size", "precisions", "description"]
-    assert note.startswith("* ")
+    assert note.startswith("without --model: * for all, v for videos")
     assert len(rows) == len(models)
     for row, model in zip(rows, models):
-        assert row.startswith("* " if model["default"] else "  ")
+        assert row.startswith("* " if model["default"] else "v " if model["default_for_videos"] else "  ")
         assert row[2:].split() == [
             model["name"], f"x{model['scale']}", str(model["channels"]), "x", str(model["blocks"]),
             str(model["parameters"]), str(-(-model["size_bytes"] // 1024)), "KiB", *model["precisions"],

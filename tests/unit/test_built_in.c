@@ -69,6 +69,15 @@ static void test_default(void)
     pipersr_model_free(model);
 }
 
+static void test_uses(void)
+{
+    const pipersr_built_in_model *video = pipersr_model_find_built_in("pipersr-x2-video");
+    CHECK(pipersr_model_built_in_for(PIPERSR_USE_PHOTO) == pipersr_model_built_in(0), "photos");
+    CHECK(pipersr_model_built_in_for(PIPERSR_USE_VIDEO) ==
+              (video ? video : pipersr_model_built_in(0)),
+          "videos");
+}
+
 static void test_unknown_names(const char *name)
 {
     char other[80];
@@ -103,5 +112,6 @@ int main(int argc, char **argv)
     }
     CHECK(!pipersr_model_built_in(count) && !pipersr_model_built_in(SIZE_MAX), "one too many");
     test_default();
+    test_uses();
     return check_result();
 }
