@@ -38,8 +38,6 @@ VIDEO_DETAIL_PX = 80
 CRF, PRESET, B_FRAMES = 28, "medium", 2
 VIDEO_FRAMES, VIDEO_SHOWN, VIDEO_PX, PAN_PX = 12, 7, (640, 448), (4, 2)  # PAN_PX: x, y from frame to frame
 Y_WEIGHTS = numpy.array([65.481, 128.553, 24.966]) / 255  # of R, G, B; ITU-R BT.601, limited range
-# What weights say of their training that were made before photos were held back.
-TRAINED_ON_ALL = {"trial: 26,900 steps of 16 patches of 48x48, L1, Adam 8e-4 decayed, CPU"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +55,6 @@ DETAILS = [
     Detail("facade", "deepin_0002", 456, 288, "A facade"),
     Detail("lights", "budgie_0004", 564, 596, "Tubes of light on a bridge"),
     Detail("wheel", "kodak_0005", 446, 342, "Spokes"),
-    Detail("eye", "nextcloud_0001", 524, 146, "An eye and skin"),
-    Detail("hair", "nextcloud_0001", 872, 100, "Hair"),
     Detail("leaves", "xubuntu_0002", 442, 56, "Leaves against the sky"),
     Detail("shore", "kodak_0016", 466, 178, "Palms and water"),
     Detail(
@@ -82,8 +78,6 @@ CREDITS = {
     "linuxdeepin/deepin-wallpapers; [Unsplash License](https://unsplash.com/license).",
     "budgie_0004": "Photo: high-trestle-trail.jpg of GitHub BuddiesOfBudgie/budgie-backgrounds; "
     "[CC0 1.0](https://creativecommons.org/publicdomain/zero/1.0/).",
-    "nextcloud_0001": "Photo: Gorilla.jpg of GitHub nextcloud/example-files, which names neither its author nor the "
-    'licence\'s version; "licensed under [Creative Commons Attribution](https://creativecommons.org/licenses/)".',
     "xubuntu_0002": "Photo: Kinkaku Ji by Elizabeth K. Joseph, from GitHub Xubuntu/xubuntu-community-artwork; "
     "[CC BY 3.0](https://creativecommons.org/licenses/by/3.0/).",
 }
@@ -96,7 +90,7 @@ Each row is a detail of a photo: the input, whose pixels are shown as squares; t
 interpolation, and by `pipersr`; and the original, from which the input was made by MATLAB's bicubic. Pixels
 of all but the input are shown as squares of {zoom}x{zoom}. The figures are PSNR on Y over the detail shown.
 
-The photos are among those that [training/photos.py](../training/photos.py) holds back from training.{seen}
+The photos are among those that [training/photos.py](../training/photos.py) holds back from training.
 Model: {model}. Computed in fp32.
 
 To make this page again:
@@ -255,11 +249,8 @@ def make(options, folder):
     if options.video_model:
         sections.append(video_section(options, enlarge, folder))
         command += " --video-model VIDEO_MODEL"
-    seen = ""
-    if model["training"] in TRAINED_ON_ALL:
-        seen = "\nBut the weights used here were trained on all photos, these included, before any were held back."
     about = model["name"] + (f" ({model['training']})" if model["training"] else "")
-    return HEAD.format(zoom=ZOOM, seen=seen, model=about, command=command) + "".join(sections) + LICENCES
+    return HEAD.format(zoom=ZOOM, model=about, command=command) + "".join(sections) + LICENCES
 
 
 def put_in_place(made, page, out):

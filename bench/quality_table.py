@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""The built-in models' PSNR on Y, in every precision, on every evaluation set, as a Markdown table.
+
+usage: bench/quality_table.py [--program build/pipersr] [--sets ../shared/eval] [--model NAME|FILE ...]
+
+The figures are `pipersr bench quality`'s, one run for each model, precision and set. A set is a folder with HR and LR;
+its LR is of scale 2, and models of another scale are left out.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+
+SCALE = 2
+SETS = ("Set5", "Set14", "BSD100")
+
+
+def json_of(*command):
+    done = subprocess.run(list(map(str, command)), capture_output=True)
+    if done.returncode:
+        raise SystemExit(f"quality_table: {done.stderr.decode(errors='replace').strip()}")
+    return json.loads(done.stdout)
+
+
+def models_of(program, wanted):
+    """[(name, precisions)]"""
+    if wanted:
+        found = [(value, json_of(program, "info", "--json", "--model", value)["model"]) for value in wanted]
+    else:
+        found = [(model["name"], model) for model in json_of(program, "info", "--models", "--json")["models"]]
+    return [(name, model["precisions"]) for name, model in found if model["scale"] == SCALE]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", type=pathlib.Path, default="build/pipersr")
+    parser.add_argument("--sets", type=pathlib.Path, default="../shared/eval")
+    parser.add_argument("--model", action="append", help="these instead of the built-in ones")
+    options = parser.parse_args()
+    sets = [name for name in SETS if (options.sets / name).is_dir()]
+    if not sets:
+        raise SystemExit(f"quality_table: {options.sets} has none of {', '.join(SETS)}")
+    print(f"| model | precision | {' | '.join(sets)} |\n| --- | --- |{' --- |' * len(sets)}")
+    for name, precisions in models_of(options.program, options.model):
+        first = None
+        for precision in precisions:
+            command = [options.program, "bench", "quality", "--json", "--precision", precision, "--model", name]
+            means = [json_of(*command, options.sets / each)["mean"]["psnr_y"] for each in sets]
+            first = first or means
+            columns = (f"{a:.3f}" + (f" ({a - b:+.3f})" if means is not first else "") for a, b in zip(means, first))
+            print(f"| {name} | {precision} | {' | '.join(columns)} |", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
