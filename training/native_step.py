@@ -1,7 +1,7 @@
 """The training step in C, on the tile registers (AMX) of a CPU: several times PyTorch's speed.
 
 The library in native/ is compiled when it is first wanted, by `cc` (or $CC), to a folder of its sources' hash. It
-takes the same choices of patches and gives loss and gradient to the same optimiser; checkpoints are those of
+takes the same choices of patches and changes the same optimiser's vectors as PyTorch would; checkpoints are those of
 every other run.
 """
 
@@ -14,12 +14,25 @@ import tempfile
 
 import torch
 
+import optimiser
+
 SOURCES = pathlib.Path(__file__).resolve().parent / "native"
 BUILT = pathlib.Path(__file__).resolve().parents[1] / "build-training" / "native"
-FLAGS = ["-std=gnu11", "-O2", "-fno-math-errno", "-Wno-psabi", "-fPIC", "-shared", "-pthread"]
+FLAGS = ["-std=gnu11", "-O2", "-fno-math-errno", "-fopenmp-simd", "-Wno-psabi", "-fPIC", "-shared", "-pthread"]
 TILES = ["-march=sapphirerapids"]
 NO_TILES = []
 SIDE_MULTIPLE, CHANNEL_MULTIPLE = 16, 32
+
+
+class AdamArguments(ctypes.Structure):
+    """struct step_adam of native/step.h."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("weights", "gradient", "mean", "square", "average", "rates")),
+        *((name, ctypes.c_float) for name in ("rate", "mean_correction", "square_correction", "average_share")),
+        *((name, ctypes.c_float) for name in ("clip_norm", "beta1", "beta2", "epsilon")),
+        ("count", ctypes.c_size_t),
+    ]
 
 
 def compiled(flags, folder=BUILT):
@@ -51,6 +64,7 @@ def library(flags=None, folder=BUILT):
     loaded.step_new.restype, loaded.step_new.argtypes = pointer, [u32] * 5
     loaded.step_free.restype, loaded.step_free.argtypes = None, [pointer]
     loaded.step_weights.restype, loaded.step_weights.argtypes = ctypes.c_size_t, [pointer]
+    loaded.step_adam.restype, loaded.step_adam.argtypes = None, [pointer, ctypes.POINTER(AdamArguments)]
     loaded.step_run.restype = ctypes.c_double
     loaded.step_run.argtypes = [pointer] * 5 + [u32, f32, f32, ctypes.c_int, pointer]
     if loaded.step_tiles() < 0:
@@ -79,8 +93,8 @@ def fits(model, phase):
 class NativeStep:
     """As DeviceStep. `loaded` is library()'s."""
 
-    def __init__(self, model, optimiser, corpus, phase, y_share, loaded, threads=None):
-        self.model, self.optimiser, self.corpus, self.phase, self.y_share = model, optimiser, corpus, phase, y_share
+    def __init__(self, model, adam, corpus, phase, y_share, loaded, threads=None):
+        self.model, self.optimiser, self.corpus, self.phase, self.y_share = model, adam, corpus, phase, y_share
         self.library = loaded
         threads = threads or torch.get_num_threads()
         self.step = loaded.step_new(model.channels, model.blocks, model.scale, phase.patch_px, threads)
@@ -107,7 +121,8 @@ class NativeStep:
             gradient.data_ptr(),
         )
 
-    def __call__(self, choices, numbers):
+    def add_gradient(self, choices):
+        """To the optimiser's."""
         if self.model.expand:
             # The library sees the kernels as they are published; PyTorch takes their gradient on to their factors.
             parts = [part for c in self.convolutions for part in (c.weight(), c.bias)]
@@ -118,7 +133,16 @@ class NativeStep:
             torch.autograd.backward(parts, [g.view_as(part) for g, part in zip(gradients, parts)])
         else:
             self._run(choices, self.optimiser.weights, self.optimiser.gradient)
-        self.optimiser.step(numbers)
+
+    def __call__(self, choices, numbers):
+        self.add_gradient(choices)
+        mine = self.optimiser
+        vectors = (mine.weights, mine.gradient, mine.mean, mine.square, mine.average, mine.rates)
+        constants = (mine.clip_norm, optimiser.BETA1, optimiser.BETA2, optimiser.EPSILON)
+        arguments = AdamArguments(
+            *(vector.data_ptr() for vector in vectors), *numbers.tolist(), *constants, mine.weights.numel()
+        )
+        self.library.step_adam(self.step, arguments)
 
     def take_loss_sum(self):
         value, self.loss_sum = self.loss_sum, 0.0

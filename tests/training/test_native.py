@@ -63,9 +63,8 @@ def both(library, shape, side, count, precision, mse):
     loss.backward()
     wanted = optimiser.gradient.clone()
     optimiser.gradient.zero_()
-    optimiser.step = lambda numbers: None
     step = native_step.NativeStep(model, optimiser, corpus, Phase(side, count, precision, mse), 0.4, library, 2)
-    step(chosen, None)
+    step.add_gradient(chosen)
     return (float(loss.detach()), wanted), (step.take_loss_sum(), optimiser.gradient), optimiser.places
 
 
@@ -79,6 +78,25 @@ def test_loss_and_gradient_are_pytorchs(library, shape, side, count, mse):
     for parameter, begin, end in places:
         difference = (made[begin:end] - wanted[begin:end]).norm()
         assert difference < 0.01 * wanted[begin:end].norm(), tuple(parameter.shape)
+
+
+def test_adam_is_pytorchs(library):
+    """Several steps, among them one whose gradient is clipped, one that is not finite, one without change."""
+    models = [any_network(32, 1, 2, 0) for _ in range(2)]
+    mine, wanted = (Adam(model, 0.5, {"head": 0.25}) for model in models)
+    step = native_step.NativeStep(models[0], mine, picture(2), Phase(16, 1, "bf16", 0.0), 0.4, library, 3)
+    step.add_gradient = lambda chosen: None
+    random = torch.Generator().manual_seed(7)
+    for number, size in enumerate((1e-4, 1.0, float("nan"), 1e-3, 0.0)):
+        gradient = size * torch.randn(wanted.gradient.shape, generator=random)
+        wanted.gradient.copy_(gradient)
+        mine.gradient.copy_(gradient)
+        numbers = torch.tensor(Adam.numbers(number, 1e-3, 0.9))
+        wanted.step(numbers)
+        step(None, numbers)
+        for name, vector in wanted.state().items():
+            assert torch.allclose(mine.state()[name], vector, rtol=1e-5, atol=1e-6 * float(vector.abs().max())), name
+        assert not mine.gradient.any()
 
 
 def test_bf16_is_near(library):

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "step.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ struct worker {
     float *sums; /* all layers' */
     pthread_t thread;
     uint32_t index;
+    double square_sum; /* of its part of the gradient */
 };
 
 struct step {
@@ -47,7 +49,8 @@ struct step {
     uint32_t n_workers;   /* asked for; n_threads of them could be started */
     pthread_mutex_t gate; /* held until the barrier is there */
     pthread_barrier_t barrier;
-    int stop;
+    void (*job)(struct worker *); /* NULL: to end */
+    const struct step_adam *adam;
     /* step_run()'s */
     const float *weights;
     const uint8_t *low, *high;
@@ -201,6 +204,38 @@ static void work(struct worker *worker)
     pthread_barrier_wait(&step->barrier);
 }
 
+static void adam(struct worker *worker)
+{
+    struct step *step = worker->step;
+    const struct step_adam a = *step->adam;
+    const size_t begin = a.count * worker->index / step->n_threads;
+    const size_t end = a.count * (worker->index + 1) / step->n_threads;
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = begin; i < end; i++)
+        sum += (double)a.gradient[i] * a.gradient[i];
+    worker->square_sum = sum;
+    pthread_barrier_wait(&step->barrier);
+    double total = 0;
+    for (uint32_t t = 0; t < step->n_threads; t++)
+        total += step->workers[t].square_sum;
+    const int usable = isfinite(total);
+    const float factor = usable ? (float)fmin(1, a.clip_norm / (sqrt(total) + 1e-12)) : 0;
+    const float rate = usable ? a.rate : 0;
+#pragma omp simd
+    for (size_t i = begin; i < end; i++) {
+        const float g = usable ? a.gradient[i] * factor : 0;
+        a.mean[i] = a.beta1 * a.mean[i] + (1 - a.beta1) * g;
+        a.square[i] = a.beta2 * a.square[i] + (1 - a.beta2) * (g * g);
+        const float change =
+            a.mean[i] * a.mean_correction / (sqrtf(a.square[i] * a.square_correction) + a.epsilon);
+        a.weights[i] -= change * a.rates[i] * rate;
+        a.average[i] += (a.weights[i] - a.average[i]) * a.average_share;
+        a.gradient[i] = 0;
+    }
+    pthread_barrier_wait(&step->barrier);
+}
+
 static void *thread(void *argument)
 {
     struct worker *worker = argument;
@@ -208,9 +243,9 @@ static void *thread(void *argument)
     pthread_mutex_unlock(&worker->step->gate);
     for (;;) {
         pthread_barrier_wait(&worker->step->barrier);
-        if (worker->step->stop)
+        if (!worker->step->job)
             return NULL;
-        work(worker);
+        worker->step->job(worker);
     }
 }
 
@@ -265,7 +300,7 @@ void step_free(struct step *step)
     if (!step)
         return;
     if (step->n_threads) {
-        step->stop = 1;
+        step->job = NULL;
         pthread_barrier_wait(&step->barrier);
         for (uint32_t t = 1; t < step->n_threads; t++)
             pthread_join(step->workers[t].thread, NULL);
@@ -285,6 +320,19 @@ size_t step_weights(const struct step *step)
     return step->n_weights;
 }
 
+static void run_job(struct step *step, void (*job)(struct worker *))
+{
+    step->job = job;
+    pthread_barrier_wait(&step->barrier);
+    job(&step->workers[0]);
+}
+
+void step_adam(struct step *step, const struct step_adam *numbers)
+{
+    step->adam = numbers;
+    run_job(step, adam);
+}
+
 double step_run(struct step *step, const float *weights, const uint8_t *low, const uint8_t *high,
                 const int64_t *choices, uint32_t patches, float y_share, float mse, int precise,
                 float *gradient)
@@ -296,8 +344,7 @@ double step_run(struct step *step, const float *weights, const uint8_t *low, con
     step->loss =
         (struct loss){.y_share = y_share, .mse = mse, .patches = patches, .precise = precise};
     step->gradient = gradient;
-    pthread_barrier_wait(&step->barrier);
-    work(&step->workers[0]);
+    run_job(step, work);
     double loss = 0;
     for (uint32_t t = 0; t < step->n_threads; t++)
         loss += step->workers[t].gradient.loss;

@@ -34,4 +34,15 @@ double step_run(struct step *step, const float *weights, const uint8_t *low, con
                 const int64_t *choices, uint32_t patches, float y_share, float mse, int precise,
                 float *gradient);
 
+/* The vectors [count] and numbers of optimiser.py's Adam, which says what they are. */
+struct step_adam {
+    float *weights, *gradient, *mean, *square, *average;
+    const float *rates;
+    float rate, mean_correction, square_correction, average_share, clip_norm, beta1, beta2, epsilon;
+    size_t count;
+};
+
+/* Adam.step(): clips the gradient, changes the weights and their average, zeroes the gradient. */
+void step_adam(struct step *step, const struct step_adam *adam);
+
 #endif
