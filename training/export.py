@@ -6,12 +6,15 @@
         --training "300,000 steps of 64 patches of 64x64, L1 and MSE, one GPU, 28 minutes; 462 photos"
 
 The input is a model file of a run (last, best) or a checkpoint (*.pt), whose average of the weights is taken.
-Codings for int8 stay, unless --without-codings.
+Codings for int8 stay, unless --without-codings. --blend MODEL SHARE takes so much of the weights of the MODEL that
+the run began with: a fine-tuned model gives up part of what it learned, and gets back more of what it forgot.
 """
 
 import argparse
 import pathlib
 import sys
+
+import torch
 
 import checkpoint
 import network
@@ -35,6 +38,15 @@ def read(path):
         return model.collapsed(), {}
 
 
+def blended(model, other, share):
+    """(1 - share) of `model`, `share` of `other`."""
+    mine, its = model.state_dict(), other.state_dict()
+    if {k: v.shape for k, v in mine.items()} != {k: v.shape for k, v in its.items()}:
+        raise SystemExit("--blend: the two are of different shapes")
+    model.load_state_dict({k: torch.lerp(v, its[k], share) for k, v in mine.items()})
+    return model
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=pathlib.Path)
@@ -45,6 +57,7 @@ def main():
     parser.add_argument("--licence", default="MIT")
     parser.add_argument("--dtype", choices=("F16", "BF16", "F32"), default="F16")
     parser.add_argument("--without-codings", action="store_true")
+    parser.add_argument("--blend", nargs=2, metavar=("MODEL", "SHARE"), help="the weights are SHARE of MODEL's")
     options = parser.parse_args()
     if len(options.training.encode()) > LONGEST_NOTE or "\n" in options.training:
         raise SystemExit(f"--training: one line of {LONGEST_NOTE} bytes at most")
@@ -52,7 +65,9 @@ def main():
     if len(description.encode()) > LONGEST_DESCRIPTION or not description.isprintable():
         raise SystemExit(f"--description: one line of {LONGEST_DESCRIPTION} bytes at most")
     model, codings = read(options.weights)
-    codings = {} if options.without_codings else codings
+    codings = {} if options.without_codings or options.blend else codings
+    if options.blend:
+        model = blended(model, read(pathlib.Path(options.blend[0]))[0], float(options.blend[1]))
     about = {"name": options.name, "licence": options.licence, "training": options.training}
     if description:
         about["description"] = description

@@ -112,6 +112,19 @@ def test_int8_agrees_with_the_engine(sets, program):
     assert ours == pytest.approx(engine, abs=0.03)
 
 
+def test_blended_weights(script, tmp_path):
+    for name, seed in (("old", 1), ("new", 2)):
+        torch.manual_seed(seed)
+        network.save(Trainable(16, 1, 2).collapsed(), tmp_path / f"{name}.safetensors", "F32")
+    out, old = tmp_path / "out.safetensors", tmp_path / "old.safetensors"
+    script("export.py", tmp_path / "new.safetensors", "--blend", old, 0.3, "--out", out, "--dtype", "F32",
+           "--name", "blend", "--training", "none")
+    first, second, made = (network.load(path).state_dict() for path in (old, tmp_path / "new.safetensors", out))
+    assert any(not torch.equal(first[name], second[name]) for name in made)
+    for name, weight in made.items():
+        assert torch.allclose(weight, 0.3 * first[name] + 0.7 * second[name], atol=1e-6), name
+
+
 def test_exported_file_runs_in_the_program(program, script, tmp_path):
     torch.manual_seed(6)
     trained = Trainable(32, 2, 2)
