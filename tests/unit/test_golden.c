@@ -14,15 +14,16 @@
 
 /* Largest and root-mean-square error in 0..1. fp32: sums of up to 1152 products, 14 layers deep.
  * bf16: each layer's inputs and weights have 8 significant bits; on these pictures of noise and
- * hard edges, whose outputs are as large as any, that is a hundredth at worst.
+ * hard edges, whose outputs are as large as any, that is some hundredths at worst.
  * (int8 has ranges for photographs, not for noise: tests/e2e measures it on pictures.) */
 static const struct {
     pipersr_precision precision;
     float worst, rms;
 } tolerances[] = {
     {PIPERSR_PRECISION_FP32, 1e-5f, 1e-5f},
-    /* The pictures are noise; on photos the difference is a tenth of this. */
-    {PIPERSR_PRECISION_BF16, 4e-2f, 5e-3f},
+    /* The pictures are noise, which the default model magnifies most of all; by Winograd's
+     * filtering it is off by 5.7e-2 and 7.8e-3. On photos the difference is a tenth of this. */
+    {PIPERSR_PRECISION_BF16, 7e-2f, 1e-2f},
 };
 
 static float *read_floats(const char *path, size_t *n)
