@@ -4,7 +4,8 @@
  * even and the odd channels of up to 32 apart, each with fused multiply-adds in rising order, then
  * the two, and then adds that to the sum; numbers below the normal range count as 0.
  *
- * Tested on a CPU that has the instructions, and by their emulation elsewhere (tests/unit/amx_emulator.h).
+ * Tested on a CPU that has the instructions, and by their emulation elsewhere
+ * (tests/unit/amx_emulator.h).
  */
 #if (!defined(__AMX_BF16__) && !defined(__AMXBF16__)) || !defined(__AVX512BF16__)
 #error "build this file with -mamx-tile -mamx-bf16 and the flags of avx512_bf16.c"

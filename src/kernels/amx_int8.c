@@ -3,7 +3,8 @@
  * int8 kernels for AMX: exact sums of unsigned by signed bytes in tiles; what follows them is that
  * of avx512_vnni.c, so the bits are the same.
  *
- * Tested on a CPU that has the instructions, and by their emulation elsewhere (tests/unit/amx_emulator.h).
+ * Tested on a CPU that has the instructions, and by their emulation elsewhere
+ * (tests/unit/amx_emulator.h).
  */
 #if !defined(__AMX_INT8__) && !defined(__AMXINT8__)
 #error "build this file with -mamx-tile -mamx-int8 and the flags of avx512.c"
