@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What each choice of the training is worth: short runs that differ from a base run in one thing.
 
-    python3 training/ablations.py CORPUS --out RUNS --steps 4000
-    python3 training/ablations.py CORPUS --out RUNS --steps 4000 --only base,expanded,no-synthetic
+    python3 training/ablations.py CORPUS --out RUNS
+    python3 training/ablations.py CORPUS --out RUNS --only base,expanded,no-synthetic
 
 All runs have the same number of steps, so a choice that makes steps dearer is not charged for it here. The base is run
 with three seeds: differences below their spread mean nothing. Runs that are there already, with the same number
@@ -71,7 +71,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=pathlib.Path, nargs="+")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="a folder for each run")
-    parser.add_argument("--steps", type=int, default=4000, help="of each run (4000)")
+    parser.add_argument("--steps", type=int, default=20000, help="of each run (20000)")
     parser.add_argument("--only", default=",".join(VARIATIONS), help="names, with commas between")
     parser.add_argument("--train-options", default="", help="for all runs, as one word")
     options = parser.parse_args()
