@@ -15,6 +15,7 @@ import tempfile
 import torch
 
 import optimiser
+from trainable import Trainable
 
 SOURCES = pathlib.Path(__file__).resolve().parent / "native"
 BUILT = pathlib.Path(__file__).resolve().parents[1] / "build-training" / "native"
@@ -83,7 +84,7 @@ def has_tiles():
 def fits(model, phase):
     """Whether the library has this network and these patches."""
     return (
-        type(model).__name__ == "Trainable"
+        isinstance(model, Trainable)
         and model.channels % CHANNEL_MULTIPLE == 0
         and phase.patch_px % SIDE_MULTIPLE == 0
         and phase.precision in ("bf16", "bf16x3")

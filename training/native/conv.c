@@ -162,21 +162,6 @@ void conv_run(const struct conv *c)
     }
 }
 
-static uint16_t narrow(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-static float widen(uint16_t half)
-{
-    const uint32_t bits = (uint32_t)half << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 void conv_pack(const float *weights, uint32_t c_out, uint32_t c_in, uint32_t c_out_padded,
                uint32_t c_in_padded, int turned, float factor, uint16_t *high, uint16_t *low)
 {
@@ -192,9 +177,9 @@ void conv_pack(const float *weights, uint32_t c_out, uint32_t c_in, uint32_t c_o
                 const size_t tile = ((size_t)tap * k_tiles + i / TILE_K) * n_tiles + o / LANES;
                 const size_t at =
                     tile * (TILE_BYTES / 2) + i % TILE_K / 2 * TILE_K + o % LANES * 2 + i % 2;
-                high[at] = narrow(value);
+                high[at] = number_narrow(value);
                 if (low)
-                    low[at] = narrow(value - widen(high[at]));
+                    low[at] = number_narrow(value - number_widen(high[at]));
             }
     }
 }

@@ -109,12 +109,8 @@ static void fetch(struct workspace *w, const struct pixels *pixels)
             const uint8_t *from = source_of(pixels->low, pixels->choice[0], pixels->choice[1],
                                             pixels->choice[4], side, i, j);
             uint16_t *to = w->input + ((size_t)(i + 1) * (side + 2) + j + 1) * HEAD_IN;
-            for (int c = 0; c < COLOURS; c++) {
-                const float value = from[c];
-                uint32_t bits;
-                memcpy(&bits, &value, sizeof bits);
-                to[c] = (uint16_t)(bits >> 16);
-            }
+            for (int c = 0; c < COLOURS; c++)
+                to[c] = number_narrow(from[c]);
         }
     for (uint32_t i = 0; i < side * scale; i++)
         for (uint32_t j = 0; j < side * scale; j++) {
@@ -217,11 +213,8 @@ static double compare(struct workspace *w, const struct loss *loss)
                 }
             }
             uint16_t *to = w->out_gradient + place * n_inputs;
-            for (uint32_t k = 0; k < COLOURS * area; k++) {
-                uint32_t bits;
-                memcpy(&bits, gradient + k, sizeof bits);
-                to[k] = (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-            }
+            for (uint32_t k = 0; k < COLOURS * area; k++)
+                to[k] = number_narrow(gradient[k]);
         }
         sum += row_sum;
     }

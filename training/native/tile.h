@@ -26,6 +26,22 @@ typedef uint16_t hvec __attribute__((vector_size(32), aligned(2)));
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* To bf16, to nearest even. */
+INLINE uint16_t number_narrow(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+INLINE float number_widen(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 #if defined(__AMX_BF16__) || defined(__AMXBF16__)
 #define HAS_TILES                           1
 #define tile_load(tile, from, stride_bytes) _tile_loadd(tile, from, stride_bytes)
@@ -72,14 +88,6 @@ INLINE void tile_zero(int tile)
     memset(tiles[tile], 0, TILE_BYTES);
 }
 
-INLINE float tile_number(const uint16_t *from)
-{
-    const uint32_t bits = (uint32_t)*from << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 INLINE void tile_multiply(int c, int a, int b)
 {
     float *sums = (float *)(void *)tiles[c];
@@ -87,9 +95,9 @@ INLINE void tile_multiply(int c, int a, int b)
     const uint16_t *right = (const uint16_t *)(const void *)tiles[b];
     for (int m = 0; m < 16; m++)
         for (int k = 0; k < 32; k++) {
-            const float value = tile_number(left + m * 32 + k);
+            const float value = number_widen(left[m * 32 + k]);
             for (int n = 0; n < 16; n++)
-                sums[m * 16 + n] += value * tile_number(right + k / 2 * 32 + n * 2 + k % 2);
+                sums[m * 16 + n] += value * number_widen(right[k / 2 * 32 + n * 2 + k % 2]);
         }
 }
 
