@@ -50,6 +50,7 @@ demo: build
 	@PIPERSR='$(BUILD)/pipersr' scripts/demo.sh
 
 test: build
+	@scripts/setup.sh --tests
 	@$(PYTHON) scripts/run_tests.py --build '$(BUILD)'
 
 check: build

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Runs the tests and adds up what really ran.
 
-Four parts: unit tests (meson test), end-to-end tests (pytest on tests/e2e), tests of training/ (pytest on
-tests/training; one skipped test where PyTorch is absent) and checks of the source and the built
-library (pytest on tests/checks). The counts come from the machine-readable results of each runner,
+The parts: unit tests (meson test), end-to-end tests (pytest on tests/e2e), tests of server/ and of python/
+(pytest on tests/server and tests/python, in the environment .venv that scripts/setup.sh --tests makes),
+tests of training/ (pytest on tests/training; one skipped test where PyTorch is absent) and checks of the
+source and the built library (pytest on tests/checks). The counts come from the machine-readable results of each runner,
 never from its exit status alone. The last line is "N passed, N failed", with
 ", N skipped" when something was; the exit status is 0 only if something ran and nothing failed.
 """
@@ -21,7 +22,8 @@ import time
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PARTS = ("unit", "e2e", "training", "checks")
+PARTS = ("unit", "e2e", "server", "python", "training", "checks")
+ENVIRONMENT = ROOT / ".venv" / "bin" / "python"
 TAP_LINE = re.compile(r"^(not ok|ok)\b(?:.*?#\s*(skip|todo))?", re.IGNORECASE)
 
 
@@ -79,18 +81,26 @@ def count_junit(path):
     return count
 
 
-def run_pytest(paths, build, what):
+def run_pytest(paths, build, what, python=sys.executable):
     environment = dict(os.environ, PIPERSR_BUILD=str(build))
     environment.setdefault("PIPERSR", str(build / "pipersr"))
     with tempfile.TemporaryDirectory(prefix="pipersr-tests-") as folder:
         results = pathlib.Path(folder) / "results.xml"
         command = [
-            sys.executable, "-m", "pytest", "-q", "--tb=short", "-rfEs", "-p", "no:cacheprovider",
+            python, "-m", "pytest", "-q", "--tb=short", "-rfEs", "-p", "no:cacheprovider",
             f"--junitxml={results}", *map(str, paths),
         ]
         status = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode
         count = count_junit(results) if results.is_file() else Count()
     return complete(count, status, what)
+
+
+def run_in_environment(room, build):
+    """Tests of a room that need packages which Debian lacks."""
+    if not ENVIRONMENT.is_file():
+        print("no .venv: scripts/setup.sh --tests makes it")
+        return Count(failed=1)
+    return run_pytest([ROOT / "tests" / room], build, f"tests of {room}/", str(ENVIRONMENT))
 
 
 def parse_arguments():
@@ -108,6 +118,8 @@ def main():
     runners = {
         "unit": lambda: run_unit(build, options.unit),
         "e2e": lambda: run_pytest(options.e2e or [ROOT / "tests" / "e2e"], build, "end-to-end tests"),
+        "server": lambda: run_in_environment("server", build),
+        "python": lambda: run_in_environment("python", build),
         "training": lambda: run_pytest([ROOT / "tests" / "training"], build, "tests of training/"),
         "checks": lambda: run_pytest([ROOT / "tests" / "checks"], build, "checks"),
     }

@@ -2,8 +2,9 @@
 # Installs what building and testing need, from the Debian or Ubuntu archive.
 #
 # Looks first: when nothing is missing it ends at once, without network and without root.
-# usage: scripts/setup.sh [--training] [--list]
+# usage: scripts/setup.sh [--training] [--tests] [--list]
 #   --training   PyTorch as well, for training/ and its tests: large, and nothing else needs it
+#   --tests      a Python environment, .venv, with what tests/requirements.txt names
 #   --list       prints the packages and installs nothing
 set -eu
 
@@ -30,12 +31,30 @@ libavformat-dev
 libavutil-dev
 libswscale-dev
 libjansson-dev
+libmicrohttpd-dev
+libsqlite3-dev
+libseccomp-dev
+libgstreamer1.0-dev
+libgstreamer-plugins-base1.0-dev
+gstreamer1.0-tools
+gstreamer1.0-plugins-base
+gstreamer1.0-plugins-good
+gstreamer1.0-plugins-bad
+gstreamer1.0-plugins-ugly
+gstreamer1.0-libav
+chromium
+curl
+dpkg-dev
+debhelper
+fakeroot
+lintian
 libimage-exiftool-perl
 imagemagick
 python3
 python3-numpy
 python3-pil
 python3-pytest
+python3-venv
 '
 
 fail() {
@@ -43,15 +62,36 @@ fail() {
     exit 1
 }
 
-if [ "${1-}" = --training ]; then
-    packages="$packages python3-torch"
+tests=no
+while [ $# -gt 0 ]; do
+    case $1 in
+    --training) packages="$packages python3-torch" ;;
+    --tests) tests=yes ;;
+    --list)
+        echo $packages
+        exit 0
+        ;;
+    *) fail "unknown option '$1'" ;;
+    esac
     shift
-fi
+done
 
-if [ "${1-}" = --list ]; then
-    echo $packages
-    exit 0
-fi
+# Made anew when the list changes. It appears whole or not at all: its stamp is written last.
+make_python_environment() {
+    root=$(cd "$(dirname "$0")/.." && pwd)
+    wanted=$(cksum <"$root/tests/requirements.txt")
+    if [ "$(cat "$root/.venv/made-of" 2>/dev/null)" = "$wanted" ]; then
+        return
+    fi
+    echo 'setup: making .venv for the tests'
+    rm -rf "$root/.venv"
+    "$python" -m venv "$root/.venv" &&
+        "$root/.venv/bin/pip" install -q --disable-pip-version-check --retries 5 \
+            -r "$root/tests/requirements.txt" ||
+        fail 'the Python packages of tests/requirements.txt could not be installed'
+    echo "$wanted" >"$root/.venv/made-of"
+}
+python=$(test -x /usr/bin/python3 && echo /usr/bin/python3 || echo python3)
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
     # Another kind of system: nothing to install from, so only say what the build will miss.
@@ -59,6 +99,7 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
         command -v "$tool" >/dev/null 2>&1 ||
             fail "no apt here and '$tool' is missing: install the counterparts of:" $packages
     done
+    [ $tests = no ] || make_python_environment
     exit 0
 fi
 
@@ -68,7 +109,10 @@ installed=$(dpkg-query -W -f '${db:Status-Abbrev}|${Package}, ${Provides}\n' |
 missing=$(for package in $packages; do
     printf '%s\n' "$package"
 done | grep -vxF "$installed" || true)
-[ -n "$missing" ] || exit 0
+if [ -z "$missing" ]; then
+    [ $tests = no ] || make_python_environment
+    exit 0
+fi
 missing=$(echo $missing)
 
 if [ "$(id -u)" -eq 0 ]; then
@@ -87,4 +131,5 @@ $as_root apt-get -q -o Acquire::Retries=3 update >/dev/null ||
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 \
     -o Acquire::Retries=3 install --no-install-recommends $missing >/dev/null ||
     fail "apt-get could not install: $missing"
+[ $tests = no ] || make_python_environment
 echo "setup: done"
