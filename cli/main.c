@@ -14,6 +14,7 @@ static const char help[] =
     "       pipersr -i photo.png -o photo_2x.png   the same, in short\n"
     "       pipersr info                           model, CPU features and libraries in use\n"
     "       pipersr calibrate DIR [-o MODEL]       a model file for --precision int8, from photos\n"
+    "       pipersr export --format F -o MODEL     a model as an ONNX file or a Core ML package\n"
     "       pipersr bench speed                    how fast the network runs here\n"
     "       pipersr bench quality DIR              PSNR and SSIM on a folder with HR/ and LR/\n"
     "\n"
@@ -48,6 +49,8 @@ int main(int argc, char **argv)
         return cli_info(argv[0], argc - 1, argv + 1);
     if (strcmp(word, "calibrate") == 0)
         return cli_calibrate(argv[0], argc - 1, argv + 1);
+    if (strcmp(word, "export") == 0)
+        return cli_export(argc - 1, argv + 1);
     if (strcmp(word, "bench") == 0)
         return cli_bench(argv[0], argc - 1, argv + 1);
     if (word[0] == '-')

@@ -10,6 +10,7 @@ _pipersr_options()
             "--max-pixels --quality --lossless --strip --codec --crf --preset --quiet --version" \
             "$common" ;;
     calibrate) echo '--output --force --model --max-images --keep-size --no-synthetic --quiet --json --help' ;;
+    export) echo '--format --output --force --model --precision --size --help' ;;
     info) echo '--model --models --json --help' ;;
     speed) echo "--size --frames --at-once $common" ;;
     quality) echo "$common" ;;
@@ -44,7 +45,7 @@ _pipersr()
     local command=${COMP_WORDS[1]} values
     COMPREPLY=()
     if ((COMP_CWORD == 1)) && [[ $word != -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'upscale info calibrate bench' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'upscale info calibrate export bench' -- "$word")
         return
     fi
     if [[ $command == bench ]]; then

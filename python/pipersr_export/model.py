@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A model file (docs/model-format.md) as a folded graph: convolutions with a bias, and no batch norm."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import math
@@ -42,13 +44,17 @@ class Conv:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """h0 = head(x); h = h0; for each block: h += conv2(silu(conv1(h))); y = shuffle(tail(h + h0))."""
+    """h0 = head(x); h = h0; for each block: h += conv2(silu(conv1(h))); y = shuffle(tail(h + h0)).
+
+    about: the file's metadata, text by key.
+    """
 
     name: str
     scale: int
     head: Conv
     blocks: list  # of (Conv, Conv)
     tail: Conv
+    about: dict
 
     @property
     def channels(self):
@@ -124,4 +130,4 @@ def load(path):
         tail = _conv(tensors, "tail", None, eps, 3 * scale * scale, channels)
     except (KeyError, ValueError) as error:
         raise ModelError(f"{path}: {error} is missing or wrong: see docs/model-format.md") from error
-    return Model(about.get("name", f"pipersr-x{scale}"), scale, head, body, tail)
+    return Model(about.get("name", f"pipersr-x{scale}"), scale, head, body, tail, about)

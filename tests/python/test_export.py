@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""`pipersr export`: ONNX files under ONNX Runtime, Core ML packages under an interpreter, on Set5."""
+
+import collections
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy
+import onnx
+import onnxruntime
+import pytest
+from PIL import Image
+
+from mil_program import Program
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SET5 = ROOT.parent / "shared" / "eval" / "Set5"
+MODEL = ROOT / "models" / "pipersr-x2.safetensors"
+PROGRAM = os.environ.get("PIPERSR", str(ROOT / "build" / "pipersr"))
+UNCALIBRATED = str(ROOT / "tests" / "golden" / "x2-c128.safetensors")
+SHAVE_PX = 2
+needs_set5 = pytest.mark.skipif(not SET5.is_dir(), reason="Set5 is not there")
+
+
+def export(*arguments):
+    environment = dict(os.environ, PIPERSR_PYTHON=sys.executable)
+    command = [PROGRAM, "export", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """exported(format, suffix, *options) -> path; each is made once."""
+    folder, made = tmp_path_factory.mktemp("exported"), {}
+
+    def call(kind, *options):
+        key = (kind, *options)
+        if key not in made:
+            path = folder / f"{len(made)}.{'onnx' if kind == 'onnx' else 'mlpackage'}"
+            done = export("--format", kind, "-o", path, *options)
+            assert (done.returncode, done.stderr) == (0, "")
+            made[key] = path
+        return made[key]
+
+    return call
+
+
+def read(path):
+    with Image.open(path) as image:
+        return numpy.asarray(image.convert("RGB"))
+
+
+def luma(rgb):
+    """As MATLAB's rgb2ycbcr, not rounded."""
+    return 16 + rgb.astype("f8") @ numpy.array([65.481, 128.553, 24.966]) / 255
+
+
+def psnr_y(result, original):
+    inner = slice(SHAVE_PX, -SHAVE_PX)
+    error = luma(result)[inner, inner] - luma(original)[inner, inner]
+    return 10 * numpy.log10(255**2 / (error**2).mean())
+
+
+def pairs():
+    """(name, LR, HR) of Set5."""
+    lows = sorted((SET5 / "LR").iterdir())
+    highs = sorted((SET5 / "HR").iterdir())
+    assert len(lows) == len(highs) == 5
+    for low, high in zip(lows, highs):
+        yield low, read(low), read(high)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """engine(precision) -> PSNR-Y of the C engine for each picture of Set5."""
+    folder, known = tmp_path_factory.mktemp("engine"), {}
+
+    def call(precision):
+        if precision not in known:
+            known[precision] = []
+            for path, _, original in pairs():
+                out = folder / f"{precision}-{path.stem}.png"
+                command = [PROGRAM, "upscale", path, "-o", out, "--precision", precision, "-q"]
+                subprocess.run(list(map(str, command)), check=True, stdin=subprocess.DEVNULL)
+                known[precision].append(psnr_y(read(out), original))
+        return numpy.array(known[precision])
+
+    return call
+
+
+def planes(rgb, dtype="f4"):
+    return (rgb.transpose(2, 0, 1)[None].astype("f4") / 255).astype(dtype)
+
+
+def pixels(result):
+    return numpy.rint(numpy.clip(result[0].astype("f4"), 0, 1) * 255).astype("u1").transpose(1, 2, 0)
+
+
+@needs_set5
+@pytest.mark.parametrize("precision, allowed_db", [("fp32", 0.01), ("fp16", 0.01), ("int8", 0.03)])
+def test_onnx_runtime_gives_the_engines_quality(precision, allowed_db, exported, engine):
+    path = exported("onnx", "--precision", precision)
+    onnx.checker.check_model(str(path), full_check=True)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    dtype = "f2" if precision == "fp16" else "f4"
+    found = [psnr_y(pixels(session.run(None, {"x": planes(low, dtype)})[0]), high) for _, low, high in pairs()]
+    reference = engine("int8" if precision == "int8" else "fp32")
+    print(f"{precision}: ONNX Runtime {numpy.mean(found):.3f} dB, engine {reference.mean():.3f} dB")
+    assert abs(numpy.mean(found) - reference.mean()) < allowed_db
+
+
+@needs_set5
+def test_the_core_ml_program_gives_the_engines_quality(exported, engine):
+    program = Program(exported("coreml"))
+    found = numpy.array([psnr_y(pixels(program.run(x=planes(low))), high) for _, low, high in pairs()])
+    print(f"Core ML: interpreter {found.mean():.3f} dB, engine {engine('fp32').mean():.3f} dB")
+    assert abs(found - engine("fp32")).max() < 0.02
+
+
+@pytest.mark.parametrize("size", ["640x360", "128x128", None])
+def test_operations_and_size_of_the_core_ml_package(size, exported):
+    import coremltools
+
+    path = exported("coreml", *(["--size", size] if size else []))
+    program = Program(path)
+    assert collections.Counter(program.operations) == {"conv": 14, "add": 7, "silu": 6, "cast": 2, "pixel_shuffle": 1}
+    assert sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) <= 928_000
+    if size:
+        width, height = map(int, size.split("x"))
+        assert program.inputs == {"x": [1, 3, height, width]}
+        assert program.outputs == {"y": [1, 3, 2 * height, 2 * width]}
+    else:
+        assert program.ranges["x"] == [(1, 1), (3, 3), (1, 4096), (1, 4096)]
+    # And as Apple's own package reads it.
+    loaded = coremltools.models.MLModel(str(path), skip_model_load=True)
+    assert loaded.author == "PiperSR" and loaded.license == "MIT" and "super-resolution" in loaded.short_description
+    assert "RGB" in loaded.input_description["x"] and "clamped" in loaded.output_description["y"]
+    assert loaded.user_defined_metadata["scale"] == "2"
+
+
+def test_two_exports_are_the_same_bytes(exported, tmp_path):
+    again = tmp_path / "again.mlpackage"
+    assert export("--format", "coreml", "--size", "128x128", "-o", again).returncode == 0
+    first = exported("coreml", "--size", "128x128")
+    files = [path.relative_to(first) for path in first.rglob("*") if path.is_file()]
+    assert len(files) == 3
+    for name in files:
+        assert (first / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def test_another_model_by_name_and_by_file(exported, tmp_path):
+    by_name = exported("onnx", "--model", "pipersr-x2-fast")
+    by_file = exported("onnx", "--model", str(ROOT / "models" / "pipersr-x2-fast.safetensors"))
+    assert by_name.read_bytes() == by_file.read_bytes()
+    assert by_name.stat().st_size < exported("onnx").stat().st_size / 3
+
+
+@pytest.mark.parametrize(
+    "arguments, status, words",
+    [
+        ((), 2, "--format"),
+        (("--format", "tflite", "-o", "OUT"), 2, "tflite"),
+        (("--format", "onnx", "-o", "OUT", "--size", "640"), 2, "640"),
+        (("--format", "coreml", "-o", "OUT", "--precision", "int8"), 2, "fp16"),
+        (("--format", "onnx", "-o", "OUT", "--model", "nothing"), 3, "nothing"),
+        (("--format", "onnx", "-o", "OUT", "--model", str(ROOT / "README.md")), 3, "README.md"),
+        (("--format", "onnx", "-o", "OUT", "--precision", "int8", "--model", UNCALIBRATED), 4, "calibrate"),
+        (("--format", "onnx", "-o", "FOLDER/missing/OUT"), 5, "missing"),
+        (("--format", "coreml", "-o", "FOLDER/missing/OUT"), 5, "missing"),
+    ],
+)
+def test_faults_are_one_line(arguments, status, words, tmp_path):
+    places = {"OUT": str(tmp_path / "out"), "FOLDER/missing/OUT": str(tmp_path / "missing" / "out")}
+    done = export(*(places.get(argument, argument) for argument in arguments))
+    assert done.returncode == status, done.stderr
+    assert done.stderr.count("\n") == 1 and words in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["onnx", "coreml"])
+def test_what_exists_stays_unless_forced(kind, tmp_path):
+    out = tmp_path / "model"
+    out.write_text("precious")
+    done = export("--format", kind, "-o", out)
+    assert done.returncode == 5 and "--force" in done.stderr
+    if kind == "coreml":  # a file that is no package is never taken away
+        assert export("--format", kind, "-o", out, "-f").returncode == 5
+        assert out.read_text() == "precious"
+        out.unlink()
+        assert export("--format", kind, "-o", out).returncode == 0
+    assert export("--format", kind, "-o", out, "-f").returncode == 0
+    assert out.is_dir() if kind == "coreml" else out.read_bytes() != b"precious"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_python_without_the_packages_is_named(tmp_path):
+    environment = dict(os.environ, PIPERSR_PYTHON=sys.executable, PYTHONNOUSERSITE="1")
+    (tmp_path / "coremltools.py").write_text("raise ImportError('away')\n")
+    environment["PYTHONPATH"] = str(tmp_path)
+    command = [PROGRAM, "export", "--format", "coreml", "-o", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
+    assert done.returncode == 4 and "pip install coremltools" in done.stderr
+    environment["PIPERSR_PYTHON"] = str(tmp_path / "no-python")
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
+    assert done.returncode == 4 and "no-python" in done.stderr and done.stderr.count("\n") == 1
