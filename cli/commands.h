@@ -15,5 +15,6 @@ int cli_bench(const char *program_path, int argc, char **argv);
 
 int cli_bench_speed(int argc, char **argv);
 int cli_bench_quality(const char *program_path, int argc, char **argv);
+int cli_bench_video(int argc, char **argv);
 
 #endif

@@ -23,6 +23,9 @@ enum cli_option {
     CLI_OPTION_OF_COMMAND /* first of the sub-command's own */
 };
 
+/* libx264 takes up to 128 threads, and no encoder gains by more. */
+enum { CLI_MAX_ENCODER_THREADS = 128 };
+
 /* Entries of a `struct option` table for the options that cli_parse_engine_option() takes. */
 #define CLI_ENGINE_OPTIONS                                                                         \
     {"threads", required_argument, NULL, CLI_OPTION_THREADS},                                      \

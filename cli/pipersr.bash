@@ -7,13 +7,14 @@ _pipersr_options()
     case $1 in
     upscale)
         echo "--input --output --recursive --force --skip-existing --format --scale --memory-limit" \
-            "--max-pixels --quality --lossless --strip --codec --crf --preset --quiet --version" \
+            "--max-pixels --quality --lossless --strip --codec --crf --preset --encoder-threads --quiet --version" \
             "$common" ;;
     calibrate) echo '--output --force --model --max-images --keep-size --no-synthetic --quiet --json --help' ;;
     export) echo '--format --output --force --model --precision --size --help' ;;
     info) echo '--model --models --json --help' ;;
     speed) echo "--size --frames --at-once $common" ;;
     quality) echo "$common" ;;
+    video) echo "--frames --repeat --codec --crf --preset --encoder-threads $common" ;;
     esac
 }
 
@@ -28,7 +29,7 @@ _pipersr_values()
     --codec) echo 'h264 hevc av1 vp9 ffv1' ;;
     --preset) echo 'ultrafast superfast veryfast faster fast medium slow slower veryslow' ;;
     --size) echo '640x360 1280x720 1920x1080' ;;
-    --threads | --memory-limit | --max-pixels | --quality | --crf | --frames | --at-once | --max-images) echo '' ;;
+    --threads | --memory-limit | --max-pixels | --quality | --crf | --frames | --at-once | --max-images | --repeat | --encoder-threads) echo '' ;;
     *) return 1 ;;
     esac
 }
@@ -50,7 +51,7 @@ _pipersr()
     fi
     if [[ $command == bench ]]; then
         if ((COMP_CWORD == 2)); then
-            mapfile -t COMPREPLY < <(compgen -W 'speed quality --help' -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W 'speed quality video --help' -- "$word")
             return
         fi
         command=${COMP_WORDS[2]}

@@ -46,6 +46,7 @@ static const char help[] =
     "      --codec NAME         h264 (default), hevc, av1, vp9, ffv1, or an encoder of FFmpeg\n"
     "      --crf N              0 to 63, lower is better (default 18 for H.264)\n"
     "      --preset NAME        the encoder's preset (default medium)\n"
+    "      --encoder-threads N  threads of the encoder, 0 to 128 (default 0: all CPUs)\n"
     "\n"
     "Messages:\n"
     "  -q, --quiet              errors only\n"
@@ -67,6 +68,7 @@ enum {
     OPTION_CODEC,
     OPTION_CRF,
     OPTION_PRESET,
+    OPTION_ENCODER_THREADS,
     OPTION_JSON
 };
 
@@ -87,6 +89,7 @@ static const struct option long_options[] = {
     {"codec", required_argument, NULL, OPTION_CODEC},
     {"crf", required_argument, NULL, OPTION_CRF},
     {"preset", required_argument, NULL, OPTION_PRESET},
+    {"encoder-threads", required_argument, NULL, OPTION_ENCODER_THREADS},
     {"quiet", no_argument, NULL, 'q'},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, 'h'},
@@ -127,6 +130,12 @@ static int parse_video_option(int option, const char *value, struct media_video_
         break;
     case OPTION_PRESET:
         video->preset = value;
+        break;
+    case OPTION_ENCODER_THREADS:
+        if (!cli_parse_integer(value, 0, CLI_MAX_ENCODER_THREADS, &number))
+            return cli_usage_error(command, "--encoder-threads takes 0 to %d, not '%s'",
+                                   CLI_MAX_ENCODER_THREADS, value);
+        video->encoder_threads = (unsigned)number;
         break;
     default:
         if (!cli_parse_integer(value, 0, 63, &number))
@@ -192,6 +201,7 @@ static int parse_option(int option, const char *value, struct cli_upscale_option
     case OPTION_CODEC:
     case OPTION_CRF:
     case OPTION_PRESET:
+    case OPTION_ENCODER_THREADS:
         return parse_video_option(option, value, &options->video);
     default:
         return cli_parse_engine_option(command, option, value, &options->engine);

@@ -86,7 +86,7 @@ static void wait_for_stages(struct media_pipeline *pipeline)
     pthread_mutex_unlock(&pipeline->mutex);
 }
 
-static enum media_status run_pipeline(struct media_pipeline *pipeline, struct media_error *error)
+enum media_status media_pipeline_run(struct media_pipeline *pipeline, struct media_error *error)
 {
     void *(*const stages[N_STAGES])(void *) = {run_decode, run_network, run_encode};
     pthread_t threads[N_STAGES];
@@ -193,7 +193,7 @@ enum media_status media_video_upscale(const struct media_job *job, const char *i
     enum media_status status =
         media_pipeline_prepare(pipeline, input_path, output_path, target_path, error);
     if (status == MEDIA_OK) {
-        status = run_pipeline(pipeline, error);
+        status = media_pipeline_run(pipeline, error);
     }
     if (status == MEDIA_OK) {
         status = complete(pipeline, error);

@@ -41,4 +41,20 @@ enum media_status media_video_upscale(const struct media_job *job, const char *i
                                       const struct media_video_options *options,
                                       struct media_video_result *result, struct media_error *error);
 
+/* Seconds that a video's way takes, stage by stage, for the same frames. */
+struct media_video_timing {
+    uint64_t frames;
+    uint32_t width_px, height_px;         /* of the output */
+    double decode_s, network_s, encode_s; /* each stage alone */
+    double pipeline_s;                    /* all of them at once */
+};
+
+/* Runs up to `max_frames` (at least 1) frames of a video through each stage alone, then through the
+ * pipeline. What is encoded goes nowhere. Each stage's frames are held in memory until the next
+ * has run. options->container and ->strip are not looked at. */
+enum media_status media_video_measure(const struct media_job *job, const char *input_path,
+                                      const struct media_video_options *options,
+                                      uint64_t max_frames, struct media_video_timing *timing,
+                                      struct media_error *error);
+
 #endif

@@ -50,6 +50,9 @@ struct media_pipeline {
     struct media_frame_pool encodable;                    /* unless `frames` are */
     struct media_queue *to_network, *to_encoder;          /* of AVFrame */
     size_t at_once; /* frames that the network takes together, if they are there */
+    /* Set before prepare(): 0 or how many frames to stop after. */
+    uint64_t max_frames;
+    bool holds_all; /* set before prepare(): each queue holds max_frames frames */
 
     atomic_bool stop;      /* a stage has failed: the others need not wait for a slow pipe */
     pthread_mutex_t mutex; /* of everything below */
@@ -74,5 +77,8 @@ void media_pipeline_free_early(struct media_early_packets *early);
 enum media_status media_stage_decode(struct media_pipeline *pipeline, struct media_error *error);
 enum media_status media_stage_network(struct media_pipeline *pipeline, struct media_error *error);
 enum media_status media_stage_encode(struct media_pipeline *pipeline, struct media_error *error);
+
+/* All three at once, each in a thread of its own, until the last has ended. */
+enum media_status media_pipeline_run(struct media_pipeline *pipeline, struct media_error *error);
 
 #endif

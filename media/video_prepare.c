@@ -128,6 +128,9 @@ static enum media_status make_queues(struct media_pipeline *pipeline, struct med
     const atomic_bool *cancel = pipeline->job->cancel;
     pipeline->at_once = frames_at_once(pipeline);
     size_t capacity = pipeline->at_once > QUEUE_FRAMES ? pipeline->at_once : QUEUE_FRAMES;
+    if (pipeline->holds_all && pipeline->max_frames > capacity) {
+        capacity = (size_t)pipeline->max_frames;
+    }
     pipeline->to_network = media_queue_create(capacity, discard_frame, cancel);
     pipeline->to_encoder = media_queue_create(capacity, discard_frame, cancel);
     pthread_condattr_t attributes;

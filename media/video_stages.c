@@ -154,7 +154,7 @@ static enum media_status decode_all(struct media_pipeline *pipeline, AVFrame *de
         status = pass_on(pipeline, pipeline->first_frame, error);
     }
     av_frame_free(&pipeline->first_frame);
-    while (status == MEDIA_OK) {
+    while (status == MEDIA_OK && pipeline->input.n_frames != pipeline->max_frames) {
         bool got_frame;
         status = media_video_input_read(&pipeline->input, decoded, &got_frame,
                                         media_video_output_copy, &pipeline->output, error);

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from clip_tools import make_clip
 from picture_tools import pixels, scene, write_png
 
 USAGE, INPUT = 2, 3
@@ -47,7 +48,7 @@ def test_info_of_a_model_file(run):
 # ------------------------------------------------------------------------------------------- help
 
 
-COMMANDS = [["upscale"], ["info"], ["calibrate"], ["bench", "speed"], ["bench", "quality"]]
+COMMANDS = [["upscale"], ["info"], ["calibrate"], ["bench", "speed"], ["bench", "quality"], ["bench", "video"]]
 
 
 @pytest.mark.parametrize("command", [[], ["bench"], *COMMANDS])
@@ -129,6 +130,46 @@ def test_bench_speed_text(run):
     assert done.returncode == 0
     text = done.stdout.decode()
     assert all(word in text for word in ("32x32", "fp32", "ms/frame", "frames/s", "GFLOP/s", "%"))
+
+
+# ------------------------------------------------------------------------------------ bench video
+
+STAGES = ["decode", "network", "encode", "pipeline"]
+VIDEO_KEYS = ["frames", "width", "height", "precision", "isa", "threads", "encoder_threads", *STAGES, "to_slower", "to_sum"]
+
+
+def test_bench_video_json(run, tmp_path):
+    clip = make_clip(tmp_path / "a.mp4", seconds=1.0, sound=True)
+    options = ["--frames", 7, "--repeat", 1, "--threads", 1, "--encoder-threads", 1, "--preset", "ultrafast"]
+    done = run("bench", "video", clip, *options, "--model", "pipersr-x2-fast", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert list(result) == VIDEO_KEYS
+    assert (result["frames"], result["width"], result["height"]) == (7, 128, 96)
+    assert (result["threads"], result["encoder_threads"]) == (1, 1)
+    ms = {stage: result[stage]["ms_per_frame"] for stage in STAGES}
+    for stage in STAGES:
+        assert result[stage]["fps"] == pytest.approx(1000 / ms[stage], rel=1e-3)
+    assert 0 < ms["decode"] < ms["network"]  # by a factor of hundreds
+    assert result["to_slower"] == pytest.approx(ms["pipeline"] / max(ms["network"], ms["encode"]), rel=1e-3)
+    assert result["to_sum"] == pytest.approx(ms["pipeline"] / (ms["network"] + ms["encode"]), rel=1e-3)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_bench_video_text(run, tmp_path):
+    clip = make_clip(tmp_path / "a.mp4", seconds=0.3)
+    done = run("bench", "video", clip, "--repeat", 1, "--codec", "ffv1", "--model", "pipersr-x2-fast")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout.decode()
+    assert all(word in text for word in (*STAGES, "3 frames to 128x96", "ms/frame", "frames/s", "sum"))
+
+
+def test_bench_video_refusals(run, tmp_path):
+    clip = make_clip(tmp_path / "a.mp4", seconds=0.3)
+    for wrong in ([], [clip, clip], [clip, "--frames", 0], [clip, "--encoder-threads", 129], [clip, "--repeat", "x"]):
+        assert run("bench", "video", *wrong).returncode == USAGE
+    assert run("bench", "video", tmp_path / "none.mp4").returncode == INPUT
+    assert run("bench", "video", clip, "--codec", "nothing").returncode == 4
 
 
 # ---------------------------------------------------------------------------------- bench quality
