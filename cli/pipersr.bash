@@ -7,7 +7,8 @@ _pipersr_options()
     case $1 in
     upscale)
         echo "--input --output --recursive --force --skip-existing --format --scale --memory-limit" \
-            "--max-pixels --quality --lossless --strip --codec --crf --preset --encoder-threads --quiet --version" \
+            "--max-pixels --quality --lossless --strip --codec --crf --preset --pix-fmt --encoder-opts --encoder-threads" \
+            "--quiet --version" \
             "$common" ;;
     calibrate) echo '--output --force --model --max-images --keep-size --no-synthetic --quiet --json --help' ;;
     export) echo '--format --output --force --model --precision --size --help' ;;
@@ -26,10 +27,11 @@ _pipersr_values()
     --isa) echo 'auto c avx2 avx512 amx neon' ;;
     --scale) echo '2 4' ;;
     --format) echo 'png jpg webp tiff gif avif heic mp4 mkv mov webm y4m' ;;
-    --codec) echo 'h264 hevc av1 vp9 ffv1' ;;
+    --codec) echo 'h264 hevc av1 vp9 ffv1 prores copy-settings' ;;
+    --pix-fmt) echo 'yuv420p yuv422p yuv444p yuv420p10le yuv422p10le yuv444p10le' ;;
     --preset) echo 'ultrafast superfast veryfast faster fast medium slow slower veryslow' ;;
     --size) echo '640x360 1280x720 1920x1080' ;;
-    --threads | --memory-limit | --max-pixels | --quality | --crf | --frames | --at-once | --max-images | --repeat | --encoder-threads) echo '' ;;
+    --threads | --memory-limit | --max-pixels | --quality | --crf | --encoder-opts | --frames | --at-once | --max-images | --repeat | --encoder-threads) echo '' ;;
     *) return 1 ;;
     esac
 }

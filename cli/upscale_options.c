@@ -9,6 +9,7 @@
 #include "cli/exit_status.h"
 #include "cli/message.h"
 #include "cli/option_values.h"
+#include "cli/upscale_video_options.h"
 
 static const char command[] = "upscale";
 
@@ -42,12 +43,7 @@ static const char help[] =
     "      --quality N          1 to 100, for JPEG, WebP, AVIF, HEIC (default 92, 90, 80, 80)\n"
     "      --lossless           WebP, AVIF, HEIC, JPEG XL without loss\n"
     "      --strip              drop profile, EXIF, XMP and other metadata; for videos too\n"
-    "Videos:\n"
-    "      --codec NAME         h264 (default), hevc, av1, vp9, ffv1, or an encoder of FFmpeg\n"
-    "      --crf N              0 to 63, lower is better (default 18 for H.264)\n"
-    "      --preset NAME        the encoder's preset (default medium)\n"
-    "      --encoder-threads N  threads of the encoder, 0 to 128 (default 0: all CPUs)\n"
-    "\n"
+    "Videos:\n" CLI_VIDEO_OPTIONS_HELP "\n"
     "Messages:\n"
     "  -q, --quiet              errors only\n"
     "      --json               one JSON object a line on standard output (on standard error if\n"
@@ -58,17 +54,13 @@ static const char help[] =
     "\n" CLI_EXIT_STATUS_HELP;
 
 enum {
-    OPTION_SKIP_EXISTING = CLI_OPTION_OF_COMMAND,
+    OPTION_SKIP_EXISTING = CLI_VIDEO_OPTION_END,
     OPTION_FORMAT,
     OPTION_SCALE,
     OPTION_MAX_PIXELS,
     OPTION_QUALITY,
     OPTION_LOSSLESS,
     OPTION_STRIP,
-    OPTION_CODEC,
-    OPTION_CRF,
-    OPTION_PRESET,
-    OPTION_ENCODER_THREADS,
     OPTION_JSON
 };
 
@@ -86,10 +78,7 @@ static const struct option long_options[] = {
     {"quality", required_argument, NULL, OPTION_QUALITY},
     {"lossless", no_argument, NULL, OPTION_LOSSLESS},
     {"strip", no_argument, NULL, OPTION_STRIP},
-    {"codec", required_argument, NULL, OPTION_CODEC},
-    {"crf", required_argument, NULL, OPTION_CRF},
-    {"preset", required_argument, NULL, OPTION_PRESET},
-    {"encoder-threads", required_argument, NULL, OPTION_ENCODER_THREADS},
+    CLI_VIDEO_OPTIONS,
     {"quiet", no_argument, NULL, 'q'},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, 'h'},
@@ -114,33 +103,6 @@ static int parse_picture_option(int option, const char *value, struct media_imag
         break;
     default:
         image->lossless = true;
-        break;
-    }
-    return CLI_EXIT_OK;
-}
-
-static int parse_video_option(int option, const char *value, struct media_video_options *video)
-{
-    uint64_t number;
-    if (!*value)
-        return cli_usage_error(command, "--codec, --crf and --preset take a value, not ''");
-    switch (option) {
-    case OPTION_CODEC:
-        video->codec = value;
-        break;
-    case OPTION_PRESET:
-        video->preset = value;
-        break;
-    case OPTION_ENCODER_THREADS:
-        if (!cli_parse_integer(value, 0, CLI_MAX_ENCODER_THREADS, &number))
-            return cli_usage_error(command, "--encoder-threads takes 0 to %d, not '%s'",
-                                   CLI_MAX_ENCODER_THREADS, value);
-        video->encoder_threads = (unsigned)number;
-        break;
-    default:
-        if (!cli_parse_integer(value, 0, 63, &number))
-            return cli_usage_error(command, "--crf takes 0 to 63, not '%s'", value);
-        video->crf = (int)number;
         break;
     }
     return CLI_EXIT_OK;
@@ -198,13 +160,10 @@ static int parse_option(int option, const char *value, struct cli_upscale_option
     case OPTION_QUALITY:
     case OPTION_LOSSLESS:
         return parse_picture_option(option, value, &options->image);
-    case OPTION_CODEC:
-    case OPTION_CRF:
-    case OPTION_PRESET:
-    case OPTION_ENCODER_THREADS:
-        return parse_video_option(option, value, &options->video);
     default:
-        return cli_parse_engine_option(command, option, value, &options->engine);
+        return option >= CLI_OPTION_OF_COMMAND
+                   ? cli_parse_video_option(command, option, value, &options->video)
+                   : cli_parse_engine_option(command, option, value, &options->engine);
     }
 }
 

@@ -9,10 +9,16 @@
 #include "media/job.h"
 
 struct media_video_options {
-    const char
-        *codec; /* "h264" (default), "hevc", "av1", "vp9", "ffv1"; or an encoder's own name */
-    int crf;    /* quality of the encoder, -1: default (18 for H.264) */
+    /* "h264", "hevc", "av1", "vp9", "ffv1", "prores", an encoder's own name, or "copy-settings":
+     * the input's codec, profile, B-frames and distance of keyframes. NULL: "h264", and one of 10
+     * bits for inputs with more than 8, or what the container takes. */
+    const char *codec;
+    int crf;            /* quality of the encoder, -1: default (18 for H.264) */
     const char *preset; /* encoder preset, NULL: default ("medium") */
+    const char
+        *pix_fmt; /* FFmpeg's name; NULL: the nearest to the input's that the encoder takes */
+    const char
+        *encoder_opts; /* "key=value:key=value..." in FFmpeg's words, NULL: none; they rule */
     const char
         *container; /* muxer name, NULL: from the target's extension; "yuv4mpegpipe" for y4m */
     bool strip;     /* drop global and stream metadata (never timestamps or colour) */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which encoder, which pixel format, with which options; frames in, packets out.
+ * An encoder that video_encoder_choice.h has chosen: frames in, packets out.
  */
 #ifndef MEDIA_VIDEO_ENCODER_H
 #define MEDIA_VIDEO_ENCODER_H
@@ -10,6 +10,7 @@
 
 #include "media/video.h"
 #include "media/video_colour.h"
+#include "media/video_encoder_settings.h"
 
 struct frame_time {
     int64_t pts, duration;
@@ -17,7 +18,8 @@ struct frame_time {
 
 struct media_video_encoder {
     const AVCodec *codec;
-    enum AVPixelFormat format; /* that the frames must have */
+    enum AVPixelFormat format;              /* that the frames must have */
+    struct media_encoder_settings settings; /* zeroed unless the input's are wanted */
     AVCodecContext *context;
     AVPacket *packet;
     /* Durations of the frames inside the encoder: few encoders carry them. */
@@ -26,23 +28,14 @@ struct media_video_encoder {
     uint64_t n_frames, n_packets;
 };
 
-/* Is this muxer one that the program writes videos with? */
-bool media_video_encoder_fits(const AVOutputFormat *muxer);
-
-/* Picks codec and format. `source` is the input's plain pixel format. MEDIA_ERROR_UNSUPPORTED for
- * an unknown or missing encoder and for one that the muxer cannot hold. */
-enum media_status media_video_encoder_choose(struct media_video_encoder *encoder,
-                                             const struct media_video_options *options,
-                                             const AVOutputFormat *muxer, enum AVPixelFormat source,
-                                             struct media_error *error);
-
 struct media_video_picture {
     int width_px, height_px;
     AVRational time_base, frame_rate, sample_aspect_ratio;
     struct media_colour_tags tags;
 };
 
-/* After choose(). MEDIA_ERROR_UNSUPPORTED when the encoder refuses an option or the picture. */
+/* Codec and format are chosen. MEDIA_ERROR_UNSUPPORTED when the encoder refuses an option or the
+ * picture. */
 enum media_status media_video_encoder_open(struct media_video_encoder *encoder,
                                            const struct media_video_options *options,
                                            const AVOutputFormat *muxer,

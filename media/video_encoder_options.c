@@ -8,6 +8,8 @@
 
 #include <libavutil/opt.h>
 
+#include "media/video_log.h"
+
 enum { N_PRESETS = 10 };
 
 static const char *const preset_names[N_PRESETS] = {"placebo",   "veryslow", "slower", "slow",
@@ -36,6 +38,7 @@ static const struct encoder encoders[] = {
     {"av1", "libaom-av1", 24, 63, "cpu-used", aom_speeds, 8, "row-mt", "1"},
     {"vp9", "libvpx-vp9", 24, 63, "cpu-used", vpx_speeds, 8, "row-mt", "1"},
     {"ffv1", "ffv1", -1, -1, NULL, NULL, 0, "level", "3"},
+    {"prores", "prores_ks", -1, -1, NULL, NULL, 0, "vendor", "apl0"},
 };
 
 enum { N_ENCODERS = sizeof encoders / sizeof encoders[0] };
@@ -168,18 +171,160 @@ static enum media_status set_speed(const AVCodec *codec, const struct encoder *e
     return MEDIA_OK;
 }
 
-enum media_status media_encoder_make_options(const AVCodec *codec,
-                                             const struct media_video_options *options,
-                                             AVDictionary **dictionary, struct media_error *error)
+/* Where quality is set by other means, a default crf would overrule them. */
+static bool sets_rate(const AVDictionary *own)
 {
+    static const char *const names[] = {"b", "qp", "crf", "global_quality", "cq", "lossless"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (av_dict_get(own, names[i], NULL, 0) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_settings(const struct media_encoder_settings *settings, bool same_format,
+                         AVDictionary **dictionary)
+{
+    if (settings->codec == NULL) {
+        return;
+    }
+    if (settings->profile != NULL && same_format) {
+        av_dict_set(dictionary, "profile", settings->profile, 0);
+    }
+    if (settings->keyframe_distance > 0) {
+        av_dict_set_int(dictionary, "g", settings->keyframe_distance, 0);
+    }
+    if (settings->no_b_frames) {
+        av_dict_set(dictionary, "bf", "0", 0);
+    }
+}
+
+/* The user's own words, over ours; lists of parameters of the encoder behind the encoder are
+ * joined. */
+static enum media_status add_own(const AVDictionary *own, AVDictionary **dictionary,
+                                 struct media_error *error)
+{
+    const AVDictionaryEntry *entry = NULL;
+    while ((entry = av_dict_get(own, "", entry, AV_DICT_IGNORE_SUFFIX)) != NULL) {
+        const AVDictionaryEntry *ours = av_dict_get(*dictionary, entry->key, NULL, 0);
+        const size_t length = strlen(entry->key);
+        const bool is_list = length > 7 && strcmp(entry->key + length - 7, "-params") == 0;
+        int av_status = 0;
+        if (ours != NULL && is_list) {
+            av_status = av_dict_set(dictionary, entry->key, ":", AV_DICT_APPEND);
+        }
+        if (av_status >= 0) {
+            av_status = av_dict_set(dictionary, entry->key, entry->value,
+                                    ours != NULL && is_list ? AV_DICT_APPEND : 0);
+        }
+        if (av_status < 0) {
+            return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
+        }
+    }
+    return MEDIA_OK;
+}
+
+/* libx264 prints its own line about an unknown word for these two, so it does not get to see one.
+ */
+static bool is_unknown_to_x264(const AVCodec *codec, const char *option, const char *value)
+{
+    static const char tunes[] =
+        " film animation grain stillimage psnr ssim fastdecode zerolatency touhou ";
+    static const char profiles[] = " baseline main high high10 high422 high444 ";
+    const char *known = strcmp(option, "tune") == 0      ? tunes
+                        : strcmp(option, "profile") == 0 ? profiles
+                                                         : NULL;
+    if (known == NULL || strcmp(codec->name, "libx264") != 0) {
+        return false;
+    }
+    static const char separators[] = ",./-+"; /* of tunes */
+    for (const char *word = value; *word != '\0';) {
+        size_t length = strcspn(word, separators);
+        char padded[32];
+        if (length > 20 || snprintf(padded, sizeof padded, " %.*s ", (int)length, word) < 0 ||
+            strstr(known, padded) == NULL) {
+            return true;
+        }
+        word += length + (word[length] != '\0');
+    }
+    return false;
+}
+
+static enum media_status apply(AVCodecContext *context, const AVDictionary *dictionary,
+                               struct media_error *error)
+{
+    const AVDictionaryEntry *entry = NULL;
+    while ((entry = av_dict_get(dictionary, "", entry, AV_DICT_IGNORE_SUFFIX)) != NULL) {
+        int av_status = av_opt_set(context, entry->key, entry->value, AV_OPT_SEARCH_CHILDREN);
+        if (is_unknown_to_x264(context->codec, entry->key, entry->value)) {
+            av_status = AVERROR(EINVAL);
+        }
+        if (av_status == AVERROR_OPTION_NOT_FOUND) {
+            return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                              "the encoder %s has no option \"%s\"; 'ffmpeg -h encoder=%s' lists "
+                              "them",
+                              context->codec->name, entry->key, context->codec->name);
+        }
+        if (av_status < 0) {
+            return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                              "the encoder %s does not take \"%s\" for its option %s",
+                              context->codec->name, entry->value, entry->key);
+        }
+    }
+    return MEDIA_OK;
+}
+
+static enum media_status parse_own(const char *text, AVDictionary **own, struct media_error *error)
+{
+    if (text != NULL && av_dict_parse_string(own, text, "=", ":", 0) < 0) {
+        return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                          "--encoder-opts takes key=value:key=value..., not \"%s\"; a : within a "
+                          "value is written \\:",
+                          text);
+    }
+    return MEDIA_OK;
+}
+
+enum media_status media_encoder_set_options(AVCodecContext *context,
+                                            const struct media_video_options *options,
+                                            const struct media_encoder_settings *settings,
+                                            struct media_error *error)
+{
+    const AVCodec *codec = context->codec;
     const struct encoder *entry = find_entry(codec);
-    *dictionary = NULL;
-    enum media_status status = set_quality(codec, entry, options->crf, dictionary, error);
+    AVDictionary *dictionary = NULL, *own = NULL;
+    enum media_status status = parse_own(options->encoder_opts, &own, error);
+    if (status == MEDIA_OK && (options->crf >= 0 || !sets_rate(own))) {
+        status = set_quality(codec, entry, options->crf, &dictionary, error);
+    }
     if (status == MEDIA_OK) {
-        status = set_speed(codec, entry, options->preset, dictionary, error);
+        status = set_speed(codec, entry, options->preset, &dictionary, error);
     }
-    if (status == MEDIA_OK && entry != NULL && entry->fixed_option != NULL) {
-        av_dict_set(dictionary, entry->fixed_option, entry->fixed_value, 0);
+    if (status == MEDIA_OK) {
+        if (entry != NULL && entry->fixed_option != NULL) {
+            av_dict_set(&dictionary, entry->fixed_option, entry->fixed_value, 0);
+        }
+        set_settings(settings, options->pix_fmt == NULL, &dictionary);
+        status = add_own(own, &dictionary, error);
     }
+    if (status == MEDIA_OK) {
+        status = apply(context, dictionary, error);
+    }
+    av_dict_free(&dictionary);
+    av_dict_free(&own);
     return status;
+}
+
+enum media_status media_encoder_check_opened(const AVCodecContext *context,
+                                             struct media_error *error)
+{
+    char warning[200];
+    media_video_log_last_warning(warning, sizeof warning);
+    if (strstr(warning, "Error parsing option") == NULL &&
+        strstr(warning, "Unknown option") == NULL && strstr(warning, "Invalid value") == NULL) {
+        return MEDIA_OK;
+    }
+    return media_fail(error, MEDIA_ERROR_UNSUPPORTED, "the encoder %s does not understand%s",
+                      context->codec->name, warning);
 }

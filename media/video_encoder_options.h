@@ -8,6 +8,7 @@
 #include <libavcodec/avcodec.h>
 
 #include "media/video.h"
+#include "media/video_encoder_settings.h"
 
 /* The n-th encoder in this build for a codec's name ("h264", ...) or an encoder's own name, best
  * first; NULL after the last. */
@@ -16,10 +17,17 @@ const AVCodec *media_encoder_candidate(const char *codec, unsigned n);
 /* Is it one of the codec names that options->codec documents? */
 bool media_encoder_is_codec_name(const char *codec);
 
-/* The options for avcodec_open2(), in the encoder's own words. MEDIA_ERROR_UNSUPPORTED names an
- * option that it does not have or a value it does not understand. The caller frees *dictionary. */
-enum media_status media_encoder_make_options(const AVCodec *codec,
-                                             const struct media_video_options *options,
-                                             AVDictionary **dictionary, struct media_error *error);
+/* Sets what the options and the input's settings ask for on a context of the encoder that is not
+ * open yet, in the encoder's own words; options->encoder_opts rule. MEDIA_ERROR_UNSUPPORTED names
+ * an option that it does not have or a value that it does not understand. */
+enum media_status media_encoder_set_options(AVCodecContext *context,
+                                            const struct media_video_options *options,
+                                            const struct media_encoder_settings *settings,
+                                            struct media_error *error);
+
+/* Some encoders only warn of a parameter that they do not understand. After avcodec_open2(), with
+ * the log begun before it: MEDIA_ERROR_UNSUPPORTED with the warning if there was such a one. */
+enum media_status media_encoder_check_opened(const AVCodecContext *context,
+                                             struct media_error *error);
 
 #endif

@@ -8,14 +8,14 @@
 
 #include <libavutil/log.h>
 
-/* The one changing global of this room: libavutil's callback has no pointer for a context, and its
+/* The changing globals of this room: libavutil's callback has no pointer for a context, and its
  * lines come from threads that are not ours. */
 static pthread_mutex_t last_line_mutex = PTHREAD_MUTEX_INITIALIZER;
-static char last_line[256];
+static char last_line[256], last_warning[256];
 
-static void keep_error_line(void *context, int level, const char *format, va_list arguments)
+static void keep_line(void *context, int level, const char *format, va_list arguments)
 {
-    if (level > AV_LOG_ERROR) {
+    if (level > AV_LOG_WARNING) {
         return;
     }
     char line[sizeof last_line];
@@ -35,16 +35,17 @@ static void keep_error_line(void *context, int level, const char *format, va_lis
         return;
     }
     pthread_mutex_lock(&last_line_mutex);
-    memcpy(last_line, text, length);
-    last_line[length] = '\0';
+    char *kept = level > AV_LOG_ERROR ? last_warning : last_line;
+    memcpy(kept, text, length);
+    kept[length] = '\0';
     pthread_mutex_unlock(&last_line_mutex);
 }
 
 void media_video_log_begin(void)
 {
-    av_log_set_callback(keep_error_line);
+    av_log_set_callback(keep_line);
     pthread_mutex_lock(&last_line_mutex);
-    last_line[0] = '\0';
+    last_line[0] = last_warning[0] = '\0';
     pthread_mutex_unlock(&last_line_mutex);
 }
 
@@ -52,5 +53,12 @@ void media_video_log_last(char *text, size_t size_bytes)
 {
     pthread_mutex_lock(&last_line_mutex);
     snprintf(text, size_bytes, "%s%s", last_line[0] != '\0' ? ": " : "", last_line);
+    pthread_mutex_unlock(&last_line_mutex);
+}
+
+void media_video_log_last_warning(char *text, size_t size_bytes)
+{
+    pthread_mutex_lock(&last_line_mutex);
+    snprintf(text, size_bytes, "%s%s", last_warning[0] != '\0' ? ": " : "", last_warning);
     pthread_mutex_unlock(&last_line_mutex);
 }

@@ -8,11 +8,14 @@
 
 #include <stddef.h>
 
-/* Takes the log over, once per process, and forgets the last line. Any thread. */
+/* Takes the log over, once per process, and forgets the last lines. Any thread. */
 void media_video_log_begin(void);
 
 /* Copies ": <last error line>" to `text`, or "" if there was none. The log is shared by all jobs
  * of a process: with several at once, the line may stem from another one. */
 void media_video_log_last(char *text, size_t size_bytes);
+
+/* The same of the last warning, which is no reason to fail by itself. */
+void media_video_log_last_warning(char *text, size_t size_bytes);
 
 #endif

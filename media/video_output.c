@@ -10,6 +10,7 @@
 
 #include "media/video_compat.h"
 #include "media/video_copy.h"
+#include "media/video_encoder_choice.h"
 #include "media/video_log.h"
 
 static enum media_status fail_writing(const struct media_video_output *output, int av_status,

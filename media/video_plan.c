@@ -8,6 +8,7 @@
 #include <libavutil/pixdesc.h>
 
 #include "media/video_compat.h"
+#include "media/video_encoder_choice.h"
 #include "media/video_output.h"
 
 static void note(const struct media_job *job, const char *line)
@@ -154,7 +155,8 @@ media_video_plan_make(struct media_video_plan *plan, const struct media_job *job
     *plan = (struct media_video_plan){0};
     enum media_status status = media_colour_describe(first_frame, &plan->source, error);
     if (status == MEDIA_OK) {
-        status = media_video_encoder_choose(encoder, options, muxer, plan->source.format, error);
+        status = media_video_encoder_choose(encoder, job, options, muxer, input,
+                                            plan->source.format, error);
     }
     if (status == MEDIA_OK) {
         plan_orientation(plan, job, muxer, input->stream, first_frame);

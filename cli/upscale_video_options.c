@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/upscale_video_options.h"
+
+#include "cli/exit_status.h"
+#include "cli/message.h"
+
+static int parse_word(const char *command, const char *option, const char *value, const char **word)
+{
+    if (!*value)
+        return cli_usage_error(command, "%s takes a value, not ''", option);
+    *word = value;
+    return CLI_EXIT_OK;
+}
+
+int cli_parse_video_option(const char *command, int option, const char *value,
+                           struct media_video_options *video)
+{
+    uint64_t number;
+    switch (option) {
+    case CLI_VIDEO_CODEC:
+        return parse_word(command, "--codec", value, &video->codec);
+    case CLI_VIDEO_PRESET:
+        return parse_word(command, "--preset", value, &video->preset);
+    case CLI_VIDEO_PIX_FMT:
+        return parse_word(command, "--pix-fmt", value, &video->pix_fmt);
+    case CLI_VIDEO_ENCODER_OPTS:
+        return parse_word(command, "--encoder-opts", value, &video->encoder_opts);
+    case CLI_VIDEO_ENCODER_THREADS:
+        if (!cli_parse_integer(value, 0, CLI_MAX_ENCODER_THREADS, &number))
+            return cli_usage_error(command, "--encoder-threads takes 0 to %d, not '%s'",
+                                   CLI_MAX_ENCODER_THREADS, value);
+        video->encoder_threads = (unsigned)number;
+        return CLI_EXIT_OK;
+    default:
+        if (!cli_parse_integer(value, 0, 63, &number))
+            return cli_usage_error(command, "--crf takes 0 to 63, not '%s'", value);
+        video->crf = (int)number;
+        return CLI_EXIT_OK;
+    }
+}
