@@ -76,10 +76,21 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+vapoursynth=81
+# The host of plugins/vapoursynth, which Debian lacks. Its package is for newer Pythons than Debian's, so
+# it is only unpacked: the tests need the core and its headers. Elsewhere than on x86-64 they are skipped.
+add_vapoursynth() {
+    [ "$(uname -m)" = x86_64 ] || return 0
+    "$root/.venv/bin/pip" download -q --disable-pip-version-check --no-deps --only-binary :all: \
+        --python-version 3.12 --platform manylinux_2_28_x86_64 -d "$root/.venv/vapoursynth" vapoursynth==$vapoursynth &&
+        "$python" -m zipfile -e "$root"/.venv/vapoursynth/vapoursynth-"$vapoursynth"-*.whl "$root/.venv/vapoursynth" ||
+        fail 'the package vapoursynth could not be fetched'
+}
+
 # Made anew when the list changes. It appears whole or not at all: its stamp is written last.
 make_python_environment() {
     root=$(cd "$(dirname "$0")/.." && pwd)
-    wanted=$(cksum <"$root/tests/requirements.txt")
+    wanted="$(cksum <"$root/tests/requirements.txt"), VapourSynth $vapoursynth"
     if [ "$(cat "$root/.venv/made-of" 2>/dev/null)" = "$wanted" ]; then
         return
     fi
@@ -89,6 +100,7 @@ make_python_environment() {
         "$root/.venv/bin/pip" install -q --disable-pip-version-check --retries 5 \
             -r "$root/tests/requirements.txt" ||
         fail 'the Python packages of tests/requirements.txt could not be installed'
+    add_vapoursynth
     echo "$wanted" >"$root/.venv/made-of"
 }
 python=$(test -x /usr/bin/python3 && echo /usr/bin/python3 || echo python3)

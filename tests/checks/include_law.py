@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-ROOMS = ("include", "src", "media", "cli", "server", "examples", "bench", "tests")
+ROOMS = ("include", "src", "media", "cli", "server", "plugins", "examples", "bench", "tests")
 
 # Inside src/ a module may include only headers of a lower rank, and its own.
 SRC_RANK = {
@@ -45,6 +45,7 @@ ROOM_MAY_INCLUDE = {
     "server": {"include", "media"},
     "examples": {"include"},
     "bench": {"include", "src"},
+    "plugins": {"include"},
     "tests": {"include", "src", "media", "cli", "server"},
 }
 
