@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/upscale_video_options.h"
 
+#include <string.h>
+
 #include "cli/exit_status.h"
 #include "cli/message.h"
 
@@ -10,6 +12,21 @@ static int parse_word(const char *command, const char *option, const char *value
         return cli_usage_error(command, "%s takes a value, not ''", option);
     *word = value;
     return CLI_EXIT_OK;
+}
+
+static int parse_deinterlace(const char *command, const char *value, enum media_deinterlace *when)
+{
+    static const char *const words[] = {
+        [MEDIA_DEINTERLACE_AUTO] = "auto",
+        [MEDIA_DEINTERLACE_YES] = "yes",
+        [MEDIA_DEINTERLACE_NO] = "no",
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(value, words[i]) == 0) {
+            *when = (enum media_deinterlace)i;
+            return CLI_EXIT_OK;
+        }
+    return cli_usage_error(command, "--deinterlace takes auto, yes or no, not '%s'", value);
 }
 
 int cli_parse_video_option(const char *command, int option, const char *value,
@@ -31,6 +48,8 @@ int cli_parse_video_option(const char *command, int option, const char *value,
                                    CLI_MAX_ENCODER_THREADS, value);
         video->encoder_threads = (unsigned)number;
         return CLI_EXIT_OK;
+    case CLI_VIDEO_DEINTERLACE:
+        return parse_deinterlace(command, value, &video->deinterlace);
     default:
         if (!cli_parse_integer(value, 0, 63, &number))
             return cli_usage_error(command, "--crf takes 0 to 63, not '%s'", value);

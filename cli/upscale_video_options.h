@@ -16,6 +16,7 @@ enum cli_video_option {
     CLI_VIDEO_PIX_FMT,
     CLI_VIDEO_ENCODER_OPTS,
     CLI_VIDEO_ENCODER_THREADS,
+    CLI_VIDEO_DEINTERLACE,
     CLI_VIDEO_OPTION_END
 };
 
@@ -25,6 +26,7 @@ enum cli_video_option {
         {"crf", required_argument, NULL, CLI_VIDEO_CRF},                                           \
         {"preset", required_argument, NULL, CLI_VIDEO_PRESET},                                     \
         {"pix-fmt", required_argument, NULL, CLI_VIDEO_PIX_FMT},                                   \
+        {"deinterlace", required_argument, NULL, CLI_VIDEO_DEINTERLACE},                           \
         {"encoder-opts", required_argument, NULL, CLI_VIDEO_ENCODER_OPTS},                         \
     {                                                                                              \
         "encoder-threads", required_argument, NULL, CLI_VIDEO_ENCODER_THREADS                      \
@@ -40,7 +42,9 @@ enum cli_video_option {
     "                           nearest that the encoder takes)\n"                                 \
     "      --encoder-opts K=V:K=V...\n"                                                            \
     "                           options of the encoder in FFmpeg's words, such as "                \
-    "g=48:tune=film\n"
+    "g=48:tune=film\n"                                                                             \
+    "      --deinterlace WHEN   auto (default): frames that say they are interlaced; yes: all; "   \
+    "no\n"
 
 /* Takes one of the options above. Returns CLI_EXIT_OK, or CLI_EXIT_USAGE with a message. */
 int cli_parse_video_option(const char *command, int option, const char *value,

@@ -146,6 +146,20 @@ static void note_damage(const struct media_pipeline *pipeline)
     }
 }
 
+/* Interlacing that began after the first frame, of which the plan has told. */
+static void note_late_interlacing(const struct media_pipeline *pipeline)
+{
+    const struct media_deinterlacer *deinterlacer = &pipeline->input.deinterlacer;
+    if (deinterlacer->n_interlaced > 0 && !pipeline->plan.deinterlaced) {
+        char line[160];
+        snprintf(line, sizeof line,
+                 "%" PRIu64 " of %" PRIu64 " frames were interlaced and were deinterlaced; "
+                 "--deinterlace no leaves the fields as they are",
+                 deinterlacer->n_interlaced, pipeline->input.n_decoded);
+        note(pipeline->job, line);
+    }
+}
+
 static void note_rhythm(const struct media_pipeline *pipeline)
 {
     if (pipeline->lost_rhythm) {
@@ -158,7 +172,7 @@ static void note_rhythm(const struct media_pipeline *pipeline)
 static enum media_status complete(struct media_pipeline *pipeline, struct media_error *error)
 {
     struct media_video_result *result = pipeline->result;
-    result->frames_in = pipeline->input.n_frames;
+    result->frames_in = pipeline->input.n_decoded;
     result->frames_out = pipeline->encoder.n_packets;
     result->width_px = (uint32_t)pipeline->plan.target.width_px;
     result->height_px = (uint32_t)pipeline->plan.target.height_px;
@@ -170,6 +184,7 @@ static enum media_status complete(struct media_pipeline *pipeline, struct media_
     enum media_status status = media_video_output_finish(&pipeline->output, error);
     if (status == MEDIA_OK) {
         note_damage(pipeline);
+        note_late_interlacing(pipeline);
         note_rhythm(pipeline);
     }
     return status;

@@ -8,6 +8,9 @@
 
 #include "media/job.h"
 
+/* AUTO: frames that are flagged as interlaced; YES: all; NO: none. */
+enum media_deinterlace { MEDIA_DEINTERLACE_AUTO = 0, MEDIA_DEINTERLACE_YES, MEDIA_DEINTERLACE_NO };
+
 struct media_video_options {
     /* "h264", "hevc", "av1", "vp9", "ffv1", "prores", an encoder's own name, or "copy-settings":
      * the input's codec, profile, B-frames and distance of keyframes. NULL: "h264", and one of 10
@@ -23,6 +26,7 @@ struct media_video_options {
         *container; /* muxer name, NULL: from the target's extension; "yuv4mpegpipe" for y4m */
     bool strip;     /* drop global and stream metadata (never timestamps or colour) */
     unsigned encoder_threads; /* 0: default */
+    enum media_deinterlace deinterlace;
 };
 
 /* What the job did, for the summary line and for --json. */

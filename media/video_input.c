@@ -170,6 +170,7 @@ static enum media_status open_decoder(struct media_video_input *input, struct me
 }
 
 enum media_status media_video_input_open(struct media_video_input *input, const char *path,
+                                         const struct media_video_options *options,
                                          const atomic_bool *cancel, struct media_error *error)
 {
     *input = (struct media_video_input){
@@ -187,6 +188,8 @@ enum media_status media_video_input_open(struct media_video_input *input, const 
     }
     if (status == MEDIA_OK) {
         media_timing_begin(input);
+        input->deinterlacer.mode = options->deinterlace;
+        input->deinterlacer.time_base = input->stream->time_base;
     }
     return status;
 }
@@ -228,9 +231,8 @@ static enum media_status read_packet(struct media_video_input *input, media_pack
     return status;
 }
 
-enum media_status media_video_input_read(struct media_video_input *input, AVFrame *frame,
-                                         bool *got_frame, media_packet_sink *sink, void *opaque,
-                                         struct media_error *error)
+static enum media_status decode(struct media_video_input *input, AVFrame *frame, bool *got_frame,
+                                media_packet_sink *sink, void *opaque, struct media_error *error)
 {
     int n_errors = 0;
     *got_frame = false;
@@ -238,7 +240,7 @@ enum media_status media_video_input_read(struct media_video_input *input, AVFram
         int av_status = avcodec_receive_frame(input->decoder, frame);
         if (av_status >= 0) {
             media_timing_of_frame(input, frame);
-            input->n_frames++;
+            input->n_decoded++;
             *got_frame = true;
             return MEDIA_OK;
         }
@@ -262,8 +264,44 @@ enum media_status media_video_input_read(struct media_video_input *input, AVFram
     }
 }
 
+static enum media_status read_frame(struct media_video_input *input, AVFrame *frame,
+                                    bool *got_frame, media_packet_sink *sink, void *opaque,
+                                    struct media_error *error)
+{
+    struct media_deinterlacer *deinterlacer = &input->deinterlacer;
+    for (;;) {
+        enum media_status status =
+            media_deinterlacer_receive(deinterlacer, frame, got_frame, error);
+        if (status != MEDIA_OK || *got_frame || deinterlacer->at_end) {
+            return status;
+        }
+        status = decode(input, frame, got_frame, sink, opaque, error);
+        if (status != MEDIA_OK) {
+            return status;
+        }
+        if (*got_frame && !media_deinterlacer_wants(deinterlacer, frame)) {
+            return MEDIA_OK;
+        }
+        status =
+            media_deinterlacer_send(deinterlacer, *got_frame ? frame : NULL, input->stream, error);
+        if (status != MEDIA_OK) {
+            return status;
+        }
+    }
+}
+
+enum media_status media_video_input_read(struct media_video_input *input, AVFrame *frame,
+                                         bool *got_frame, media_packet_sink *sink, void *opaque,
+                                         struct media_error *error)
+{
+    enum media_status status = read_frame(input, frame, got_frame, sink, opaque, error);
+    input->n_frames += status == MEDIA_OK && *got_frame;
+    return status;
+}
+
 void media_video_input_close(struct media_video_input *input)
 {
+    media_deinterlacer_free(&input->deinterlacer);
     avcodec_free_context(&input->decoder);
     avformat_close_input(&input->format);
     av_packet_free(&input->packet);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The demuxer and the decoder of the stream that is upscaled.
+ * The demuxer and the decoder of the stream that is upscaled, and what is done to its frames before
+ * they count as the input's: deinterlacing.
  */
 #ifndef MEDIA_VIDEO_INPUT_H
 #define MEDIA_VIDEO_INPUT_H
@@ -8,7 +9,8 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 
-#include "media/job.h"
+#include "media/video.h"
+#include "media/video_deinterlace.h"
 #include "media/video_io.h"
 
 struct media_video_input {
@@ -17,6 +19,7 @@ struct media_video_input {
     AVStream *stream; /* the one that is decoded; owned by `format` */
     AVCodecContext *decoder;
     AVPacket *packet;
+    struct media_deinterlacer deinterlacer;
     const char *name;      /* for messages */
     bool demuxer_ended;    /* the decoder is being drained */
     int64_t offset_us;     /* added to every timestamp, see video_timing.c */
@@ -24,21 +27,24 @@ struct media_video_input {
     int64_t last_end_us;   /* latest end of any packet, AV_NOPTS_VALUE at the start */
     int64_t last_pts;      /* of the last frame, AV_NOPTS_VALUE at the start */
     int64_t last_duration; /* of the last frame, 0 if unknown */
-    uint64_t n_frames;     /* decoded so far */
+    uint64_t n_decoded;    /* frames of the input so far */
+    uint64_t n_frames;     /* those of them that media_video_input_read() has given */
     uint64_t n_damaged;    /* packets that could not be read or decoded */
     uint64_t n_retimed;    /* frames whose timestamp was missing or not after the one before */
 };
 
 /* Opens the file (or "-") without touching any other file, picks the largest video stream and opens
- * its decoder. MEDIA_ERROR_INPUT, _UNSUPPORTED, _MEMORY, _CANCELLED; close it in any case. */
+ * its decoder. Of the options it takes deinterlace. MEDIA_ERROR_INPUT, _UNSUPPORTED, _MEMORY,
+ * _CANCELLED; close it in any case. */
 enum media_status media_video_input_open(struct media_video_input *input, const char *path,
+                                         const struct media_video_options *options,
                                          const atomic_bool *cancel, struct media_error *error);
 
 /* Takes a packet of another stream; may keep a reference but not change the packet's owner. */
 typedef enum media_status media_packet_sink(void *opaque, AVPacket *packet,
                                             struct media_error *error);
 
-/* Reads on until a frame is decoded: *got_frame is true and `frame` holds it, its pts set, in the
+/* Reads on until there is a frame: *got_frame is true and `frame` holds it, its pts set, in the
  * stream's time base, and greater than the one before. At the end of the stream *got_frame is
  * false. Packets of other streams that come by are given to `sink`. Damaged packets are counted
  * and skipped. */

@@ -89,6 +89,24 @@ static void note_losses(const struct media_job *job, enum AVPixelFormat source,
     }
 }
 
+static void note_interlacing(const struct media_job *job,
+                             const struct media_deinterlacer *deinterlacer,
+                             const AVFrame *first_frame)
+{
+    if (deinterlacer->n_interlaced > 0) {
+        char line[160];
+        snprintf(line, sizeof line,
+                 "interlaced, %s field first: deinterlaced, one frame for each%s",
+                 deinterlacer->top_field_first ? "top" : "bottom",
+                 deinterlacer->mode == MEDIA_DEINTERLACE_AUTO
+                     ? "; --deinterlace no leaves the fields as they are"
+                     : "");
+        note(job, line);
+    } else if (media_frame_interlaced(first_frame)) {
+        note(job, "the video is interlaced and is enlarged as it is, which blurs what moves");
+    }
+}
+
 static void plan_picture(struct media_video_plan *plan, const AVOutputFormat *muxer,
                          const struct media_video_input *input, const AVFrame *first_frame)
 {
@@ -166,10 +184,8 @@ media_video_plan_make(struct media_video_plan *plan, const struct media_job *job
         return status;
     }
     note_losses(job, plan->source.format, encoder);
-    if (media_frame_interlaced(first_frame)) {
-        note(job, "the video is interlaced and is enlarged as it is; deinterlace it first for a "
-                  "better picture");
-    }
+    plan->deinterlaced = input->deinterlacer.n_interlaced > 0;
+    note_interlacing(job, &input->deinterlacer, first_frame);
     const AVPixFmtDescriptor *from = av_pix_fmt_desc_get(plan->source.format);
     const AVPixFmtDescriptor *to = av_pix_fmt_desc_get(encoder->format);
     bool keep_alpha = (from->flags & to->flags & AV_PIX_FMT_FLAG_ALPHA) != 0;

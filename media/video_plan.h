@@ -25,6 +25,7 @@ struct media_video_plan {
     struct media_samples network_output;
     struct media_samples target;        /* what the encoder gets */
     struct media_video_picture picture; /* how the encoder is told about it */
+    bool deinterlaced;                  /* the first frame was interlaced, which has been said */
     bool counts_frames;                 /* the container has a frame rate in place of timestamps */
     int pass_width_px[MEDIA_MAX_PASSES + 1], pass_height_px[MEDIA_MAX_PASSES + 1]; /* [0]: input */
 };

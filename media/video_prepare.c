@@ -156,7 +156,8 @@ enum media_status media_pipeline_prepare(struct media_pipeline *pipeline, const 
     enum media_status status =
         media_video_output_find_muxer(pipeline->options->container, target_path, &muxer, error);
     if (status == MEDIA_OK) {
-        status = media_video_input_open(&pipeline->input, input_path, pipeline->job->cancel, error);
+        status = media_video_input_open(&pipeline->input, input_path, pipeline->options,
+                                        pipeline->job->cancel, error);
     }
     if (status == MEDIA_OK) {
         pipeline->expected_frames = media_timing_expected_frames(&pipeline->input);
