@@ -14,6 +14,7 @@
 #include <libavutil/avutil.h>
 #include <libswscale/swscale.h>
 
+#include "media/video_kept.h"
 #include "media/video_log.h"
 #include "media/video_pipeline.h"
 #include "media/video_timing.h"
@@ -169,6 +170,19 @@ static void note_rhythm(const struct media_pipeline *pipeline)
     }
 }
 
+static void note_captions(const struct media_pipeline *pipeline)
+{
+    if (pipeline->n_captioned > 0 && !media_video_encoder_takes_captions(&pipeline->encoder)) {
+        char line[160];
+        snprintf(line, sizeof line,
+                 "the closed captions of %" PRIu64 " frame%s are lost: %s cannot carry them; "
+                 "--codec h264 can",
+                 pipeline->n_captioned, pipeline->n_captioned == 1 ? "" : "s",
+                 pipeline->encoder.codec->name);
+        note(pipeline->job, line);
+    }
+}
+
 static enum media_status complete(struct media_pipeline *pipeline, struct media_error *error)
 {
     struct media_video_result *result = pipeline->result;
@@ -186,6 +200,10 @@ static enum media_status complete(struct media_pipeline *pipeline, struct media_
         note_damage(pipeline);
         note_late_interlacing(pipeline);
         note_rhythm(pipeline);
+        note_captions(pipeline);
+        if (!pipeline->plan.counts_frames) {
+            media_video_note_lost(pipeline->job, pipeline->output.format, pipeline->output_path);
+        }
     }
     return status;
 }

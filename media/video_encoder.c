@@ -11,6 +11,11 @@
 #include "media/video_encoder_options.h"
 #include "media/video_log.h"
 
+bool media_video_encoder_takes_captions(const struct media_video_encoder *encoder)
+{
+    return media_encoder_has_option(encoder->codec, "a53cc");
+}
+
 static void describe_picture(AVCodecContext *context, const struct media_video_picture *picture)
 {
     context->width = picture->width_px;

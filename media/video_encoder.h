@@ -42,6 +42,9 @@ enum media_status media_video_encoder_open(struct media_video_encoder *encoder,
                                            const struct media_video_picture *picture,
                                            struct media_error *error);
 
+/* Does this encoder write the closed captions that frames carry? */
+bool media_video_encoder_takes_captions(const struct media_video_encoder *encoder);
+
 /* Takes a packet in the encoder's time base, duration set; owns its reference afterwards. */
 typedef enum media_status media_encoded_sink(void *opaque, AVPacket *packet,
                                              struct media_error *error);

@@ -81,7 +81,7 @@ static const struct encoder *find_entry(const AVCodec *codec)
     return NULL;
 }
 
-static bool has_option(const AVCodec *codec, const char *name)
+bool media_encoder_has_option(const AVCodec *codec, const char *name)
 {
     return codec->priv_class != NULL && av_opt_find2((void *)(uintptr_t)&codec->priv_class, name,
                                                      NULL, 0, AV_OPT_SEARCH_FAKE_OBJ, NULL) != NULL;
@@ -96,7 +96,7 @@ static enum media_status set_quality(const AVCodec *codec, const struct encoder 
         }
         return MEDIA_OK;
     }
-    if (entry != NULL ? entry->max_crf < 0 : !has_option(codec, "crf")) {
+    if (entry != NULL ? entry->max_crf < 0 : !media_encoder_has_option(codec, "crf")) {
         return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
                           "the encoder %s has no crf setting; leave --crf out", codec->name);
     }
@@ -140,7 +140,7 @@ static enum media_status set_speed(const AVCodec *codec, const struct encoder *e
 {
     bool given = preset != NULL;
     const char *option = entry != NULL ? entry->speed_option : "preset";
-    if (option == NULL || (entry == NULL && !has_option(codec, option))) {
+    if (option == NULL || (entry == NULL && !media_encoder_has_option(codec, option))) {
         return given ? media_fail(error, MEDIA_ERROR_UNSUPPORTED,
                                   "the encoder %s has no presets; leave --preset out", codec->name)
                      : MEDIA_OK;

@@ -17,6 +17,9 @@ const AVCodec *media_encoder_candidate(const char *codec, unsigned n);
 /* Is it one of the codec names that options->codec documents? */
 bool media_encoder_is_codec_name(const char *codec);
 
+/* Does the encoder have an option of this name of its own? */
+bool media_encoder_has_option(const AVCodec *codec, const char *name);
+
 /* Sets what the options and the input's settings ask for on a context of the encoder that is not
  * open yet, in the encoder's own words; options->encoder_opts rule. MEDIA_ERROR_UNSUPPORTED names
  * an option that it does not have or a value that it does not understand. */

@@ -40,7 +40,9 @@ struct media_pipeline {
     AVFrame *first_frame;
     uint64_t expected_frames; /* 0: unknown */
     int64_t first_pts;
-    bool lost_rhythm; /* frames were not at equal distances, and the output cannot say so */
+    const char *output_path; /* where the file is written, "-" for standard output */
+    uint64_t n_captioned;    /* frames with closed captions that went to the encoder */
+    bool lost_rhythm;        /* frames were not at equal distances, and the output cannot say so */
     struct media_early_packets early;
     struct media_colour_conversion to_rgb, from_rgb;
     struct media_colour_conversion

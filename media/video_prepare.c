@@ -153,6 +153,7 @@ enum media_status media_pipeline_prepare(struct media_pipeline *pipeline, const 
                                          struct media_error *error)
 {
     const AVOutputFormat *muxer = NULL;
+    pipeline->output_path = output_path;
     enum media_status status =
         media_video_output_find_muxer(pipeline->options->container, target_path, &muxer, error);
     if (status == MEDIA_OK) {

@@ -415,6 +415,7 @@ static enum media_status encode_frame(struct media_pipeline *pipeline, AVFrame *
     }
     if (status == MEDIA_OK) {
         correct_properties(pipeline, frame);
+        pipeline->n_captioned += av_frame_get_side_data(frame, AV_FRAME_DATA_A53_CC) != NULL;
         if (pipeline->plan.counts_frames) {
             count_frame(pipeline, frame);
         }
