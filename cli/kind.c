@@ -76,6 +76,15 @@ static bool is_transport_stream(const unsigned char *head, size_t size)
     return false;
 }
 
+/* H.264 and HEVC without a container begin with a delimiter or a parameter set. */
+static bool is_elementary_stream(const unsigned char *head, size_t size)
+{
+    size_t start = HAS(0, "\x00\x00\x00\x01") ? 4 : 3;
+    return (start == 4 || HAS(0, "\x00\x00\x01")) &&
+           (HAS(start, "\x09") || HAS(start, "\x67") || HAS(start, "\x27") ||
+            HAS(start, "\x46\x01") || HAS(start, "\x40\x01"));
+}
+
 static bool is_video(const unsigned char *head, size_t size)
 {
     return is_quicktime(head, size) || HAS(0, "\x1a\x45\xdf\xa3") /* Matroska, WebM */ ||
@@ -83,7 +92,7 @@ static bool is_video(const unsigned char *head, size_t size)
            HAS(0, "OggS") || HAS(0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11") /* WMV, ASF */ ||
            HAS(0, "\x00\x00\x01\xba") /* MPEG program stream */ || HAS(0, "\x00\x00\x01\xb3") ||
            HAS(0, "DKIF") /* IVF */ || HAS(0, "\x06\x0e\x2b\x34") /* MXF */ ||
-           is_transport_stream(head, size);
+           is_transport_stream(head, size) || is_elementary_stream(head, size);
 }
 
 enum cli_kind cli_kind_of_head(const unsigned char *head, size_t size)

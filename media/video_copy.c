@@ -36,12 +36,52 @@ static int64_t discard_seek(void *opaque, int64_t offset, int whence)
     return whence == AVSEEK_SIZE ? AVERROR(ENOSYS) : offset;
 }
 
-static bool header_can_be_written(const AVOutputFormat *muxer, const AVStream *stream)
+int media_copy_compliance(const AVOutputFormat *muxer)
+{
+    /* FLAC and TrueHD in MP4 and descriptions of spherical and stereoscopic pictures are standard
+     * by now, but older muxers still take them for experiments. */
+    if (av_match_name(muxer->name, "mov,mp4")) {
+        return FF_COMPLIANCE_EXPERIMENTAL;
+    }
+    /* y4m deeper than 8 bits is an extension of its first users, but everyone reads it. */
+    return strcmp(muxer->name, "yuv4mpegpipe") == 0 ? FF_COMPLIANCE_UNOFFICIAL
+                                                    : FF_COMPLIANCE_NORMAL;
+}
+
+int64_t media_copy_delay_us(const AVOutputFormat *muxer, const AVCodecParameters *parameters)
+{
+    /* Opus in Matroska: times are stored later by what a decoder drops at the start, and moved back
+     * by readers. These versions of the muxer do not store them later. */
+    if (avformat_version() > AV_VERSION_INT(59, 30, 100) ||
+        !av_match_name(muxer->name, "matroska,webm") || parameters->codec_id != AV_CODEC_ID_OPUS) {
+        return 0;
+    }
+    const AVRational opus_clock = {1, 48000};
+    return av_rescale_q(parameters->initial_padding, opus_clock, AV_TIME_BASE_Q);
+}
+
+/* The streams that are there already: a container may take only one of a kind. */
+static bool add_same_streams(AVFormatContext *trial, const AVFormatContext *to)
+{
+    for (unsigned i = 0; i < to->nb_streams; i++) {
+        AVStream *added = avformat_new_stream(trial, NULL);
+        if (added == NULL ||
+            avcodec_parameters_copy(added->codecpar, to->streams[i]->codecpar) < 0 ||
+            av_dict_copy(&added->metadata, to->streams[i]->metadata, 0) < 0) {
+            return false;
+        }
+        added->time_base = to->streams[i]->time_base;
+        added->avg_frame_rate = to->streams[i]->avg_frame_rate;
+    }
+    return true;
+}
+
+static bool header_can_be_written(const AVFormatContext *to, const AVStream *stream)
 {
     enum { SCRATCH_BYTES = 4096 };
     AVFormatContext *trial = NULL;
     bool ok = false;
-    if (avformat_alloc_output_context2(&trial, muxer, NULL, NULL) < 0) {
+    if (avformat_alloc_output_context2(&trial, to->oformat, NULL, NULL) < 0) {
         return false;
     }
     uint8_t *scratch = av_malloc(SCRATCH_BYTES);
@@ -52,7 +92,8 @@ static bool header_can_be_written(const AVOutputFormat *muxer, const AVStream *s
         av_free(scratch);
     } else {
         trial->pb = sink;
-        ok = media_copy_add_stream(trial, stream, false) != NULL &&
+        trial->strict_std_compliance = media_copy_compliance(to->oformat);
+        ok = add_same_streams(trial, to) && media_copy_add_stream(trial, stream, false) != NULL &&
              avformat_write_header(trial, NULL) >= 0;
         trial->pb = NULL;
         av_freep(&sink->buffer);
@@ -60,6 +101,40 @@ static bool header_can_be_written(const AVOutputFormat *muxer, const AVStream *s
     }
     avformat_free_context(trial);
     return ok;
+}
+
+/* The muxer of transport streams takes anything, but what it has no stream type for comes back as
+ * nameless bytes. */
+static bool is_nameless_in(const AVOutputFormat *muxer, const AVCodecParameters *parameters)
+{
+    static const enum AVCodecID named[] = {
+        AV_CODEC_ID_MP1,
+        AV_CODEC_ID_MP2,
+        AV_CODEC_ID_MP3,
+        AV_CODEC_ID_AAC,
+        AV_CODEC_ID_AAC_LATM,
+        AV_CODEC_ID_AC3,
+        AV_CODEC_ID_EAC3,
+        AV_CODEC_ID_DTS,
+        AV_CODEC_ID_TRUEHD,
+        AV_CODEC_ID_OPUS,
+        AV_CODEC_ID_S302M,
+        AV_CODEC_ID_DVB_SUBTITLE,
+        AV_CODEC_ID_DVB_TELETEXT,
+        AV_CODEC_ID_HDMV_PGS_SUBTITLE,
+        AV_CODEC_ID_HDMV_TEXT_SUBTITLE,
+    };
+    bool has_type = parameters->codec_type == AVMEDIA_TYPE_AUDIO ||
+                    parameters->codec_type == AVMEDIA_TYPE_SUBTITLE;
+    if (!has_type || strcmp(muxer->name, "mpegts") != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
+        if (parameters->codec_id == named[i]) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool is_made_again(const AVOutputFormat *muxer, const AVFormatContext *from,
@@ -72,21 +147,24 @@ static bool is_made_again(const AVOutputFormat *muxer, const AVFormatContext *fr
     if (parameters->codec_tag == MKTAG('t', 'e', 'x', 't') && from->nb_chapters > 0) {
         return true;
     }
+    /* Matroska has it as a tag, MP4 makes a track of that tag. */
     return parameters->codec_tag == MKTAG('t', 'm', 'c', 'd') &&
-           av_match_name(muxer->name, "mov,mp4");
+           av_dict_get(stream->metadata, "timecode", NULL, 0) != NULL &&
+           av_match_name(muxer->name, "mov,mp4,matroska");
 }
 
-enum media_copy_verdict media_copy_judge(const AVOutputFormat *muxer, const AVFormatContext *from,
+enum media_copy_verdict media_copy_judge(const AVFormatContext *to, const AVFormatContext *from,
                                          const AVStream *stream)
 {
+    const AVOutputFormat *muxer = to->oformat;
     if (is_made_again(muxer, from, stream)) {
         return MEDIA_COPY_REDUNDANT;
     }
     /* Matroska says no to codecs that it does write, in the wrappings of AVI and QuickTime. */
-    bool refused = !is_matroska(muxer) && avformat_query_codec(muxer, stream->codecpar->codec_id,
-                                                               FF_COMPLIANCE_NORMAL) == 0;
-    return !refused && header_can_be_written(muxer, stream) ? MEDIA_COPY_KEEP
-                                                            : MEDIA_COPY_IMPOSSIBLE;
+    bool refused = is_nameless_in(muxer, stream->codecpar) ||
+                   (!is_matroska(muxer) && avformat_query_codec(muxer, stream->codecpar->codec_id,
+                                                                FF_COMPLIANCE_NORMAL) == 0);
+    return !refused && header_can_be_written(to, stream) ? MEDIA_COPY_KEEP : MEDIA_COPY_IMPOSSIBLE;
 }
 
 void media_copy_describe(const AVStream *stream, char *text, size_t size_bytes)

@@ -16,10 +16,17 @@ enum media_copy_verdict {
     MEDIA_COPY_IMPOSSIBLE /* the container cannot hold it */
 };
 
-/* Asks the muxer, and where its answer is not to be relied on tries it with a header that goes
- * nowhere. */
-enum media_copy_verdict media_copy_judge(const AVOutputFormat *muxer, const AVFormatContext *from,
+/* Can `stream` of `from` be added to the streams that `to` has? Asks the muxer, and where its
+ * answer is not to be relied on tries it with a header that goes nowhere. */
+enum media_copy_verdict media_copy_judge(const AVFormatContext *to, const AVFormatContext *from,
                                          const AVStream *stream);
+
+/* How strictly this muxer is to keep to standards, for AVFormatContext.strict_std_compliance. */
+int media_copy_compliance(const AVOutputFormat *muxer);
+
+/* What must be added to the times of a copied stream because the muxer forgets to, in
+ * microseconds. */
+int64_t media_copy_delay_us(const AVOutputFormat *muxer, const AVCodecParameters *parameters);
 
 /* "stream 3 (subtitle, mov_text)" */
 void media_copy_describe(const AVStream *stream, char *text, size_t size_bytes);

@@ -158,6 +158,8 @@ static enum media_status open_decoder(struct media_video_input *input, struct me
     }
     int av_status = avcodec_parameters_to_context(input->decoder, parameters);
     input->decoder->pkt_timebase = input->stream->time_base;
+    /* Else the decoder leaves pixels in that should be cropped, to keep its rows aligned. */
+    input->decoder->flags |= AV_CODEC_FLAG_UNALIGNED;
     int n_cpus = av_cpu_count();
     input->decoder->thread_count = n_cpus < MAX_DECODER_THREADS ? n_cpus : MAX_DECODER_THREADS;
     if (av_status >= 0) {

@@ -13,6 +13,9 @@
 #include "media/video_encoder_choice.h"
 #include "media/video_log.h"
 
+/* Of sound before the time zero: 2112 samples, with which Apple's AAC begins, at 44.1 kHz. */
+enum { MAX_LEAD_IN_US = 50000 };
+
 static enum media_status fail_writing(const struct media_video_output *output, int av_status,
                                       struct media_error *error)
 {
@@ -163,7 +166,7 @@ static bool add_copied(struct media_video_output *output, const struct media_job
 {
     AVStream *from = input->format->streams[index];
     const AVOutputFormat *muxer = output->format->oformat;
-    enum media_copy_verdict verdict = media_copy_judge(muxer, input->format, from);
+    enum media_copy_verdict verdict = media_copy_judge(output->format, input->format, from);
     if (verdict == MEDIA_COPY_KEEP) {
         AVStream *added = media_copy_add_stream(output->format, from, options->strip);
         if (added == NULL) {
@@ -172,6 +175,12 @@ static bool add_copied(struct media_video_output *output, const struct media_job
         bool has_packets = added->codecpar->codec_type != AVMEDIA_TYPE_ATTACHMENT;
         output->copied[index].output_index = has_packets ? added->index : -1;
         output->copied[index].input_time_base = from->time_base;
+        output->copied[index].delay_us = media_copy_delay_us(muxer, from->codecpar);
+        output->copied[index].hides_packets =
+            is_mov_family(muxer) || from->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
+        /* Uncompressed sound needs nothing before its first sample. */
+        output->copied[index].lead_in_us =
+            av_get_exact_bits_per_sample(from->codecpar->codec_id) > 0 ? 0 : MAX_LEAD_IN_US;
         result->streams_copied++;
         return true;
     }
@@ -224,10 +233,7 @@ static enum media_status write_header(struct media_video_output *output, struct 
     if (is_mov_family(output->format->oformat)) {
         av_dict_set(&options, "movflags", "+write_colr", 0);
     }
-    /* y4m deeper than 8 bits is an extension of its first users, but everyone reads it. */
-    output->format->strict_std_compliance =
-        strcmp(output->format->oformat->name, "yuv4mpegpipe") == 0 ? FF_COMPLIANCE_UNOFFICIAL
-                                                                   : FF_COMPLIANCE_NORMAL;
+    output->format->strict_std_compliance = media_copy_compliance(output->format->oformat);
     int av_status = avformat_write_header(output->format, &options);
     av_dict_free(&options);
     return av_status < 0 ? fail_writing(output, av_status, error) : MEDIA_OK;
@@ -299,6 +305,10 @@ static enum media_status write_packet(struct media_video_output *output, AVPacke
     packet->stream_index = stream->index;
     packet->pos = -1;
     av_packet_rescale_ts(packet, time_base, stream->time_base);
+    /* "Until the next one", in subtitles; MP4 has no such length. */
+    if (packet->duration > INT32_MAX && is_mov_family(output->format->oformat)) {
+        packet->duration = 0;
+    }
     pthread_mutex_lock(&output->mutex);
     make_dts_rise(output->format, packet, last_dts);
     int av_status = av_interleaved_write_frame(output->format, packet);
@@ -310,6 +320,19 @@ static enum media_status write_packet(struct media_video_output *output, AVPacke
     return status;
 }
 
+/* What an edit list hides would be heard where there is no such list; but decoders need the last of
+ * it to begin with. */
+static bool is_hidden(const struct media_copied_stream *copied, const AVPacket *packet)
+{
+    if (copied->hides_packets || (packet->flags & AV_PKT_FLAG_DISCARD) == 0) {
+        return false;
+    }
+    int64_t start_us = packet->pts != AV_NOPTS_VALUE
+                           ? av_rescale_q(packet->pts, copied->input_time_base, AV_TIME_BASE_Q)
+                           : 0;
+    return start_us >= 0 || start_us < -copied->lead_in_us;
+}
+
 enum media_status media_video_output_copy(void *opaque, AVPacket *packet, struct media_error *error)
 {
     struct media_video_output *output = opaque;
@@ -318,9 +341,12 @@ enum media_status media_video_output_copy(void *opaque, AVPacket *packet, struct
         return MEDIA_OK;
     }
     struct media_copied_stream *copied = &output->copied[packet->stream_index];
-    if (copied->output_index < 0) {
+    if (copied->output_index < 0 || is_hidden(copied, packet)) {
         return MEDIA_OK;
     }
+    int64_t delay = av_rescale_q(copied->delay_us, AV_TIME_BASE_Q, copied->input_time_base);
+    packet->pts += packet->pts != AV_NOPTS_VALUE ? delay : 0;
+    packet->dts += packet->dts != AV_NOPTS_VALUE ? delay : 0;
     return write_packet(output, packet, output->format->streams[copied->output_index],
                         copied->input_time_base, &copied->last_dts, error);
 }

@@ -15,7 +15,10 @@
 struct media_copied_stream {
     int output_index; /* -1: not copied, or nothing to be written for it */
     AVRational input_time_base;
-    int64_t last_dts; /* in the output's time base; AV_NOPTS_VALUE at the start */
+    int64_t last_dts;   /* in the output's time base; AV_NOPTS_VALUE at the start */
+    int64_t delay_us;   /* to be added to its times */
+    int64_t lead_in_us; /* hidden packets this long before the time zero are written all the same */
+    bool hides_packets; /* packets that are not to be shown or heard may be written */
 };
 
 struct media_video_output {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "media/video_timing.h"
 
+#include <libavutil/avstring.h>
+
 #include "media/video_compat.h"
 
 enum {
@@ -103,9 +105,11 @@ void media_timing_of_frame(struct media_video_input *input, AVFrame *frame)
     }
     frame->pts = frame->best_effort_timestamp;
     if (frame->pts == AV_NOPTS_VALUE) {
+        /* With a known length of the frame before it that is no guess: AVI and program streams
+         * leave times out where they follow from the frame rate. */
         int64_t step = input->last_duration > 0 ? input->last_duration : 1;
+        input->n_retimed += input->last_pts != AV_NOPTS_VALUE && input->last_duration <= 0;
         frame->pts = input->last_pts != AV_NOPTS_VALUE ? input->last_pts + step : 0;
-        input->n_retimed++;
     } else if (input->last_pts != AV_NOPTS_VALUE && frame->pts <= input->last_pts) {
         frame->pts = input->last_pts + 1; /* late is better than lost */
         input->n_retimed++;
@@ -156,7 +160,9 @@ double media_timing_missing_seconds(const struct media_video_input *input)
         format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE) {
         return 0;
     }
-    int64_t start_us = format->start_time != AV_NOPTS_VALUE ? format->start_time : 0;
+    /* Matroska's duration is the time at the end, others' is from the first picture or sound. */
+    bool from_zero = av_match_name("matroska", format->iformat->name);
+    int64_t start_us = format->start_time != AV_NOPTS_VALUE && !from_zero ? format->start_time : 0;
     int64_t missing_us = start_us + format->duration - input->last_end_us;
     return missing_us >= TOLERATED_GAP_US ? (double)missing_us / AV_TIME_BASE : 0;
 }
