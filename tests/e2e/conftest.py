@@ -30,7 +30,7 @@ def program():
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run(program):
     """run(*args, **subprocess options) -> CompletedProcess with bytes in stdout, text in stderr."""
 
