@@ -354,6 +354,28 @@ PIPERSR_API pipersr_status pipersr_upscale_yuv_frames(pipersr_upscaler *upscaler
                                                       const pipersr_yuv_frame *out,
                                                       uint32_t n_frames);
 
+/* Frames of a video in their order, as pipersr_upscale_frames() does them; but where a part of a
+ * frame, and all around it that its output depends on, is byte for byte what it was in the frame
+ * before, that frame's output is copied. The bytes are the same as without; a talk before a still
+ * background, a recording of a screen or a repeated frame takes a fraction of the time.
+ *
+ * The frame before in[i] is in[i - 1]; before in[0] it is `before_in`, of the same size and format,
+ * whose output `before_out` was made by an upscaler with the same model and options. Both are only
+ * read; both are NULL where in[0] is the first. *reused_px (NULL: not wanted) becomes the number of
+ * input pixels whose output was copied. */
+PIPERSR_API pipersr_status pipersr_upscale_next_frames(pipersr_upscaler *upscaler,
+                                                       const pipersr_frame *in,
+                                                       const pipersr_frame *out, uint32_t n_frames,
+                                                       const pipersr_frame *before_in,
+                                                       const pipersr_frame *before_out,
+                                                       uint64_t *reused_px);
+
+/* The same for planar YUV. */
+PIPERSR_API pipersr_status pipersr_upscale_next_yuv_frames(
+    pipersr_upscaler *upscaler, const pipersr_yuv_format *format, const pipersr_yuv_frame *in,
+    const pipersr_yuv_frame *out, uint32_t n_frames, const pipersr_yuv_frame *before_in,
+    const pipersr_yuv_frame *before_out, uint64_t *reused_px);
+
 /* Rows in, rows out, for pictures of any height: memory grows with the width only (about 30 KiB per
  * pixel of width for the default model) and the result is the same bytes as pipersr_upscale().
  *

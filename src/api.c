@@ -10,23 +10,14 @@
 #include "pipersr.h"
 #include "src/choice.h"
 #include "src/cpu.h"
-#include "src/engine.h"
 #include "src/error.h"
 #include "src/kernels/kernels.h"
 #include "src/mem.h"
 #include "src/model.h"
 #include "src/pool.h"
+#include "src/upscaler.h"
 
 enum { MAX_THREADS = 1024, MIN_PART_PX = 8 };
-
-struct pipersr_upscaler {
-    struct psr_engine engine;
-    struct psr_mem mem;
-    struct psr_pool *pool;
-    const pipersr_model *model;
-    const struct psr_kernels *kernels;
-    pipersr_error error;
-};
 
 const char *pipersr_version(void)
 {
@@ -217,115 +208,6 @@ static pipersr_status check_picture(uint32_t width, uint32_t height, pipersr_for
 {
     *picture = (struct psr_picture){.width = width, .height = height};
     return psr_check_size_and_format(width, height, format, &picture->format, error);
-}
-
-/* Both frames of a pair, and that they are of the first pair's size and format. */
-static pipersr_status check_frames(const pipersr_frame *in, const pipersr_frame *out,
-                                   const pipersr_frame *first, const struct psr_picture *picture,
-                                   uint32_t scale, pipersr_error *error)
-{
-    if (in->format != first->format || in->width_px != first->width_px ||
-        in->height_px != first->height_px)
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
-                        "frames that are upscaled together must be of one size and format");
-    if (out->format != in->format || out->width_px != in->width_px * scale ||
-        out->height_px != in->height_px * scale)
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
-                        "the output frame must be %" PRIu32 " x %" PRIu32
-                        " pixels in the input's format",
-                        in->width_px * scale, in->height_px * scale);
-    pipersr_status status = psr_check_rows(in->data, in->stride_bytes, in->width_px, in->height_px,
-                                           &picture->format, "input", error);
-    if (!status)
-        status = psr_check_rows(out->data, out->stride_bytes, out->width_px, out->height_px,
-                                &picture->format, "output", error);
-    return status;
-}
-
-pipersr_status pipersr_upscale(pipersr_upscaler *upscaler, const pipersr_frame *in,
-                               const pipersr_frame *out)
-{
-    return pipersr_upscale_frames(upscaler, in, out, 1);
-}
-
-pipersr_status pipersr_upscale_frames(pipersr_upscaler *upscaler, const pipersr_frame *in,
-                                      const pipersr_frame *out, uint32_t n_frames)
-{
-    if (!upscaler)
-        return PIPERSR_ERROR_ARGUMENT;
-    pipersr_error *error = &upscaler->error;
-    struct psr_picture picture;
-    struct psr_rows in_rows[PIPERSR_MAX_FRAMES], out_rows[PIPERSR_MAX_FRAMES];
-
-    if (!in || !out)
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no input or output frame was given");
-    if (n_frames < 1 || n_frames > PIPERSR_MAX_FRAMES)
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "frames at once must be 1 to %d",
-                        PIPERSR_MAX_FRAMES);
-    pipersr_status status = check_picture(in->width_px, in->height_px, in->format, &picture, error);
-    for (uint32_t i = 0; !status && i < n_frames; i++) {
-        status = check_frames(&in[i], &out[i], in, &picture, upscaler->engine.network.scale, error);
-        in_rows[i] = (struct psr_rows){in[i].data, in[i].stride_bytes, 0};
-        out_rows[i] = (struct psr_rows){out[i].data, out[i].stride_bytes, 0};
-    }
-    if (status)
-        return status;
-    return psr_engine_run_frames(&upscaler->engine, &picture, n_frames, in_rows, out_rows, error);
-}
-
-/* The same for planar frames. */
-static pipersr_status check_yuv_frames(const pipersr_yuv_frame *in, const pipersr_yuv_frame *out,
-                                       const struct psr_picture *picture, uint32_t scale,
-                                       pipersr_error *error)
-{
-    if (in->width_px != picture->width || in->height_px != picture->height)
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
-                        "frames that are upscaled together must be of one size");
-    if (out->width_px != in->width_px * scale || out->height_px != in->height_px * scale)
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
-                        "the output frame must be %" PRIu32 " x %" PRIu32 " pixels",
-                        in->width_px * scale, in->height_px * scale);
-    pipersr_status status = psr_yuv_check_frame(in, &picture->yuv, "input", error);
-    if (!status)
-        status = psr_yuv_check_frame(out, &picture->yuv, "output", error);
-    return status;
-}
-
-pipersr_status pipersr_upscale_yuv(pipersr_upscaler *upscaler, const pipersr_yuv_format *format,
-                                   const pipersr_yuv_frame *in, const pipersr_yuv_frame *out)
-{
-    return pipersr_upscale_yuv_frames(upscaler, format, in, out, 1);
-}
-
-pipersr_status pipersr_upscale_yuv_frames(pipersr_upscaler *upscaler,
-                                          const pipersr_yuv_format *format,
-                                          const pipersr_yuv_frame *in, const pipersr_yuv_frame *out,
-                                          uint32_t n_frames)
-{
-    if (!upscaler)
-        return PIPERSR_ERROR_ARGUMENT;
-    pipersr_error *error = &upscaler->error;
-    struct psr_rows in_planes[PIPERSR_MAX_FRAMES * PSR_PLANES];
-    struct psr_rows out_planes[PIPERSR_MAX_FRAMES * PSR_PLANES];
-
-    if (!format || !in || !out)
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "no format, input or output was given");
-    if (n_frames < 1 || n_frames > PIPERSR_MAX_FRAMES)
-        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "frames at once must be 1 to %d",
-                        PIPERSR_MAX_FRAMES);
-    struct psr_picture picture = {.width = in->width_px, .height = in->height_px, .planar = true};
-    pipersr_status status = psr_yuv_describe(format, &picture.yuv, error);
-    if (!status)
-        status = psr_check_size(in->width_px, in->height_px, error);
-    for (uint32_t i = 0; !status && i < n_frames; i++) {
-        status = check_yuv_frames(&in[i], &out[i], &picture, upscaler->engine.network.scale, error);
-        psr_yuv_planes(&in[i], &in_planes[i * PSR_PLANES]);
-        psr_yuv_planes(&out[i], &out_planes[i * PSR_PLANES]);
-    }
-    if (status)
-        return status;
-    return psr_engine_run_frames(&upscaler->engine, &picture, n_frames, in_planes, out_planes,
-                                 error);
 }
 
 uint32_t pipersr_frames_at_once(const pipersr_upscaler *upscaler, uint32_t width_px,

@@ -38,6 +38,7 @@ static void free_strips(struct psr_engine *engine)
 void psr_engine_free(struct psr_engine *engine)
 {
     free_strips(engine);
+    psr_reuse_free(&engine->reuse, engine->mem);
     psr_network_free(&engine->network, engine->mem);
 }
 
@@ -110,26 +111,32 @@ struct frames_run {
     bool strip_per_job; /* else one per worker */
 };
 
+/* Input columns and rows of a frame, with the scratch of one strip. */
+static void compute(const struct frames_run *run, struct psr_strip *strip, size_t frame,
+                    const struct psr_rect *rect)
+{
+    const struct psr_network *network = &run->engine->network;
+    const size_t first = frame * (run->picture->planar ? PSR_PLANES : 1);
+    psr_strip_begin(strip, network, run->picture, rect->x0, rect->x1, rect->y0, rect->y1);
+    psr_strip_advance(strip, network, psr_strip_end(strip, network), &run->in[first],
+                      &run->out[first], &run->engine->cancelled);
+}
+
 /* Jobs go through a frame before they start on the next, so that early frames are done early. */
 static void run_part(void *argument, size_t job, unsigned worker)
 {
     const struct frames_run *run = argument;
-    const struct psr_network *network = &run->engine->network;
     const struct psr_picture *picture = run->picture;
     const uint32_t strips = run->plan.strips, bands = run->plan.bands;
     const size_t frame = job / ((size_t)strips * bands);
     const uint32_t part = (uint32_t)(job % ((size_t)strips * bands));
     const uint32_t i = part % strips, band = part / strips;
+    const struct psr_rect rect = {psr_plan_strip_border(picture->width, strips, i),
+                                  psr_plan_band_border(picture->height, bands, band),
+                                  psr_plan_strip_border(picture->width, strips, i + 1),
+                                  psr_plan_band_border(picture->height, bands, band + 1)};
     /* Fewer jobs than workers: one scratch each, as any worker may take any job. */
-    struct psr_strip *strip = &run->engine->strips[run->strip_per_job ? job : worker];
-
-    psr_strip_begin(strip, network, picture, psr_plan_strip_border(picture->width, strips, i),
-                    psr_plan_strip_border(picture->width, strips, i + 1),
-                    psr_plan_band_border(picture->height, bands, band),
-                    psr_plan_band_border(picture->height, bands, band + 1));
-    const size_t first = frame * (picture->planar ? PSR_PLANES : 1);
-    psr_strip_advance(strip, network, psr_strip_end(strip, network), &run->in[first],
-                      &run->out[first], &run->engine->cancelled);
+    compute(run, &run->engine->strips[run->strip_per_job ? job : worker], frame, &rect);
 }
 
 static pipersr_status check_cancelled(struct psr_engine *engine, pipersr_error *error)
@@ -140,35 +147,92 @@ static pipersr_status check_cancelled(struct psr_engine *engine, pipersr_error *
     return psr_fail(error, PIPERSR_ERROR_CANCELLED, "cancelled");
 }
 
+/* Plans n pictures and has scratch ready for each job, or for each thread. */
+static pipersr_status prepare_run(struct frames_run *run, uint32_t n_frames,
+                                  const struct psr_plan_request *request, bool for_all_threads,
+                                  pipersr_error *error)
+{
+    struct psr_engine *engine = run->engine;
+    const struct psr_picture *picture = run->picture;
+    const uint32_t threads = request->threads;
+    size_t bytes = 0;
+
+    engine->columns = 0; /* the strips' state is lost */
+    run->plan = psr_plan_cut(request);
+    for (;;) {
+        const uint32_t width = psr_plan_widest_strip(picture->width, run->plan.strips);
+        if (psr_strip_bytes(&engine->network, picture, width, &bytes))
+            return fail_memory(engine, picture, UINT64_MAX, error);
+        const uint64_t jobs = (uint64_t)run->plan.strips * run->plan.bands * n_frames;
+        run->strip_per_job = jobs < threads && !for_all_threads;
+        if (reserve_strips(engine, run->strip_per_job ? (uint32_t)jobs : threads, bytes) == 0)
+            return PIPERSR_OK;
+        /* A memory limit is met with narrower strips: slower, the same result. */
+        free_strips(engine);
+        const uint32_t most = psr_plan_most_strips(picture->width);
+        if (!engine->mem->limit_bytes || run->plan.strips >= most)
+            return fail_memory(engine, picture, (uint64_t)bytes * threads, error);
+        run->plan.strips = 2 * run->plan.strips < most ? 2 * run->plan.strips : most;
+    }
+}
+
 pipersr_status psr_engine_run_frames(struct psr_engine *engine, const struct psr_picture *picture,
                                      uint32_t n_frames, const struct psr_rows *in,
                                      const struct psr_rows *out, pipersr_error *error)
 {
-    const uint32_t threads = psr_pool_threads(engine->pool);
     struct frames_run run = {.engine = engine, .picture = picture, .in = in, .out = out};
     struct psr_plan_request request;
-    size_t bytes = 0;
-
-    engine->columns = 0; /* the strips' state is lost */
     if (describe_plan(engine, picture, n_frames, UINT32_MAX, &request))
         return fail_memory(engine, picture, UINT64_MAX, error);
-    run.plan = psr_plan_cut(&request);
-    for (;;) {
-        const uint32_t width = psr_plan_widest_strip(picture->width, run.plan.strips);
-        if (psr_strip_bytes(&engine->network, picture, width, &bytes))
-            return fail_memory(engine, picture, UINT64_MAX, error);
-        const uint64_t jobs = (uint64_t)run.plan.strips * run.plan.bands * n_frames;
-        run.strip_per_job = jobs < threads;
-        if (reserve_strips(engine, run.strip_per_job ? (uint32_t)jobs : threads, bytes) == 0)
-            break;
-        /* A memory limit is met with narrower strips: slower, the same result. */
-        free_strips(engine);
-        const uint32_t most = psr_plan_most_strips(picture->width);
-        if (!engine->mem->limit_bytes || run.plan.strips >= most)
-            return fail_memory(engine, picture, (uint64_t)bytes * threads, error);
-        run.plan.strips = 2 * run.plan.strips < most ? 2 * run.plan.strips : most;
-    }
+    const pipersr_status status = prepare_run(&run, n_frames, &request, false, error);
+    if (status)
+        return status;
     psr_pool_run(engine->pool, (size_t)run.plan.strips * run.plan.bands * n_frames, run_part, &run);
+    return check_cancelled(engine, error);
+}
+
+static void run_changed_part(void *argument, size_t job, unsigned worker)
+{
+    const struct frames_run *run = argument;
+    const struct psr_part *part = &run->engine->reuse.parts[job];
+    compute(run, &run->engine->strips[worker], part->frame, &part->rect);
+}
+
+pipersr_status psr_engine_run_next_frames(struct psr_engine *engine,
+                                          const struct psr_picture *picture, uint32_t n_frames,
+                                          const struct psr_rows *in, const struct psr_rows *out,
+                                          const struct psr_rows *before_in,
+                                          const struct psr_rows *before_out, uint64_t *reused_px,
+                                          pipersr_error *error)
+{
+    struct frames_run run = {.engine = engine, .picture = picture, .in = in, .out = out};
+    struct psr_reuse *reuse = &engine->reuse;
+    const struct psr_sequence sequence = {.picture = picture,
+                                          .n_frames = n_frames,
+                                          .scale = engine->network.scale,
+                                          .in = in,
+                                          .out = out,
+                                          .before_in = before_in,
+                                          .before_out = before_out};
+    struct psr_plan_request request;
+    *reused_px = 0;
+    if (describe_plan(engine, picture, n_frames, UINT32_MAX, &request))
+        return fail_memory(engine, picture, UINT64_MAX, error);
+    /* Without the memory for it, or without anything to reuse, the frames are like any others. */
+    if (psr_reuse_plan(reuse, &sequence, request.surround_px, request.surround_rows, engine->pool,
+                       engine->mem) ||
+        reuse->reused_px == 0)
+        return psr_engine_run_frames(engine, picture, n_frames, in, out, error);
+
+    const pipersr_status status = prepare_run(&run, n_frames, &request, true, error);
+    if (status)
+        return status;
+    const uint32_t strip_px = psr_plan_widest_strip(picture->width, run.plan.strips);
+    if (psr_reuse_share_out(reuse, &request, strip_px, engine->mem))
+        return fail_memory(engine, picture, reuse->parts_room * sizeof *reuse->parts, error);
+    psr_pool_run(engine->pool, reuse->n_parts, run_changed_part, &run);
+    psr_reuse_copy(reuse, &sequence, engine->pool);
+    *reused_px = reuse->reused_px;
     return check_cancelled(engine, error);
 }
 

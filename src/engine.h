@@ -15,6 +15,7 @@
 #include "pipersr.h"
 #include "src/mem.h"
 #include "src/pool.h"
+#include "src/reuse.h"
 #include "src/strip.h"
 
 struct psr_engine {
@@ -27,6 +28,7 @@ struct psr_engine {
 
     struct psr_strip *strips; /* per worker (frames) or per strip of the picture (rows) */
     uint32_t n_strips;
+    struct psr_reuse reuse;
 
     /* Rows-in, rows-out in progress. */
     struct psr_picture picture;
@@ -44,6 +46,16 @@ void psr_engine_free(struct psr_engine *engine);
 pipersr_status psr_engine_run_frames(struct psr_engine *engine, const struct psr_picture *picture,
                                      uint32_t n_frames, const struct psr_rows *in,
                                      const struct psr_rows *out, pipersr_error *error);
+
+/* The same for frames that follow each other, of which only what has changed is computed;
+ * `before_*` is the frame before in[0] and its output, or NULL. *reused_px: input pixels whose
+ * output was copied. */
+pipersr_status psr_engine_run_next_frames(struct psr_engine *engine,
+                                          const struct psr_picture *picture, uint32_t n_frames,
+                                          const struct psr_rows *in, const struct psr_rows *out,
+                                          const struct psr_rows *before_in,
+                                          const struct psr_rows *before_out, uint64_t *reused_px,
+                                          pipersr_error *error);
 
 /* How many such frames at once keep all threads busy without cutting any into bands. */
 uint32_t psr_engine_frames_at_once(const struct psr_engine *engine,

@@ -132,3 +132,12 @@ uint32_t psr_yuv_surround_rows(const struct psr_yuv *yuv)
 {
     return yuv->y_shift && yuv->y_cosited;
 }
+
+void psr_yuv_read_surround(const struct psr_yuv *yuv, uint32_t *px, uint32_t *rows)
+{
+    /* Samples base - 1 .. base + 2 of pixel 2 c or 2 c + 1, base being c - 1 or c, stand for the
+     * pixels 2 c - 4 .. 2 c + 5. */
+    const uint32_t most = 5;
+    *px = yuv->x_shift ? most : 0;
+    *rows = yuv->y_shift ? most : 0;
+}

@@ -52,4 +52,7 @@ void psr_yuv_planes(const pipersr_yuv_frame *frame, struct psr_rows planes[PSR_P
 uint32_t psr_yuv_surround_px(const struct psr_yuv *yuv);
 uint32_t psr_yuv_surround_rows(const struct psr_yuv *yuv);
 
+/* Pixels and rows, on each side, whose chroma samples a pixel's colour is interpolated from. */
+void psr_yuv_read_surround(const struct psr_yuv *yuv, uint32_t *px, uint32_t *rows);
+
 #endif

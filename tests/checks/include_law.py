@@ -20,6 +20,7 @@ SRC_RANK = {
     "frame": 1,
     "cache": 1,
     "plan": 1,
+    "cover": 1,
     "safetensors": 1,
     "built_in": 1,
     "histogram": 1,
@@ -31,9 +32,12 @@ SRC_RANK = {
     "yuv": 3,
     "choice": 3,
     "strip": 4,
-    "engine": 5,
-    "calibrate": 5,
-    "api": 6,
+    "reuse": 5,
+    "engine": 6,
+    "calibrate": 6,
+    "upscaler": 7,
+    "api": 8,
+    "api_frames": 8,
 }
 
 # Which rooms a room may take headers from, besides itself; "include" is pipersr.h.

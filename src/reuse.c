@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+#include "src/reuse.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t parts_of(uint32_t size, uint32_t part)
+{
+    return (size + part - 1) / part;
+}
+
+static int64_t at_least(int64_t value, int64_t least)
+{
+    return value < least ? least : value;
+}
+
+static int64_t at_most(int64_t value, int64_t most)
+{
+    return value > most ? most : value;
+}
+
+/* ---------------------------------------------------------------------------- planes and cells --
+ */
+
+/* One plane of a picture that is `scale` times as large as the input. */
+struct plane {
+    uint32_t x_shift, y_shift;
+    size_t sample_bytes; /* of a pixel where channels are interleaved */
+    size_t row_bytes;
+    int64_t rows;
+    size_t cell_bytes; /* of a row of a cell */
+    uint32_t cell_rows;
+};
+
+static uint32_t count_planes(const struct psr_picture *picture)
+{
+    return picture->planar && !picture->yuv.gray ? PSR_PLANES : 1;
+}
+
+static struct plane describe_plane(const struct psr_picture *picture, uint32_t index,
+                                   uint32_t scale)
+{
+    struct plane plane = {.sample_bytes = picture->planar ? picture->yuv.sample_bytes
+                                                          : picture->format.pixel_bytes};
+    if (index > 0) {
+        plane.x_shift = picture->yuv.x_shift;
+        plane.y_shift = picture->yuv.y_shift;
+    }
+    const uint64_t width = (uint64_t)picture->width * scale;
+    const uint64_t height = (uint64_t)picture->height * scale;
+    plane.row_bytes = (size_t)((width + plane.x_shift) >> plane.x_shift) * plane.sample_bytes;
+    plane.rows = (int64_t)((height + plane.y_shift) >> plane.y_shift);
+    plane.cell_bytes = (size_t)(PSR_CELL_PX * scale >> plane.x_shift) * plane.sample_bytes;
+    plane.cell_rows = PSR_CELL_PX * scale >> plane.y_shift;
+    return plane;
+}
+
+static unsigned char *row_of(const struct psr_rows *rows, int64_t y)
+{
+    return rows->data + (y - rows->first_row) * rows->stride_bytes;
+}
+
+/* Index of a frame's first plane. */
+static size_t first_plane(const struct psr_sequence *sequence, uint32_t frame)
+{
+    return (size_t)frame * (sequence->picture->planar ? PSR_PLANES : 1);
+}
+
+static uint8_t *cells_of(const struct psr_reuse *reuse, uint8_t *cells, uint32_t frame)
+{
+    return cells + (size_t)frame * reuse->columns * reuse->rows;
+}
+
+/* ------------------------------------------------------------------------------ the comparison --
+ */
+
+static void mark_changed(const struct plane *plane, const struct psr_rows *now,
+                         const struct psr_rows *before, uint32_t columns, uint8_t *cells)
+{
+    for (int64_t y = 0; y < plane->rows; y++) {
+        const unsigned char *a = row_of(now, y), *b = row_of(before, y);
+        uint8_t *marks = cells + (size_t)(y / plane->cell_rows) * columns;
+        if (memcmp(a, b, plane->row_bytes) == 0)
+            continue;
+        for (uint32_t x = 0; x < columns; x++) {
+            const size_t from = x * plane->cell_bytes, left = plane->row_bytes - from;
+            const size_t n = left < plane->cell_bytes ? left : plane->cell_bytes;
+            if (!marks[x])
+                marks[x] = memcmp(a + from, b + from, n) != 0;
+        }
+    }
+}
+
+/* Marks with every marked cell the `reach` cells on either side of it, along a line of n cells that
+ * lie `step` apart. */
+static void spread_line(const uint8_t *from, uint8_t *to, uint32_t n, size_t step, uint32_t reach)
+{
+    int64_t known = 0; /* cells up to this one are settled */
+    for (int64_t i = 0; i < n; i++) {
+        if (!from[(size_t)i * step])
+            continue;
+        const int64_t end = at_most(i + reach + 1, n);
+        for (int64_t x = at_least(i - reach, known); x < end; x++)
+            to[(size_t)x * step] = 1;
+        known = end;
+    }
+}
+
+struct comparison {
+    const struct psr_reuse *reuse;
+    const struct psr_sequence *sequence;
+    uint32_t reach_columns, reach_rows; /* in cells */
+};
+
+/* Of one frame: the cells whose output depends on something that has changed. */
+static void compare_frame(void *argument, size_t job, unsigned worker)
+{
+    const struct comparison *comparison = argument;
+    const struct psr_sequence *sequence = comparison->sequence;
+    const struct psr_reuse *reuse = comparison->reuse;
+    const uint32_t frame = (uint32_t)job, columns = reuse->columns, rows = reuse->rows;
+    const struct psr_rows *now = &sequence->in[first_plane(sequence, frame)];
+    const struct psr_rows *before =
+        frame ? &sequence->in[first_plane(sequence, frame - 1)] : sequence->before_in;
+    uint8_t *cells = cells_of(reuse, reuse->cells, frame);
+    uint8_t *wide = cells_of(reuse, reuse->scratch, frame);
+    (void)worker;
+
+    memset(cells, before == NULL, (size_t)columns * rows);
+    if (!before)
+        return;
+    for (uint32_t i = 0; i < count_planes(sequence->picture); i++) {
+        const struct plane plane = describe_plane(sequence->picture, i, 1);
+        mark_changed(&plane, &now[i], &before[i], columns, cells);
+    }
+    memset(wide, 0, (size_t)columns * rows);
+    for (uint32_t y = 0; y < rows; y++)
+        spread_line(cells + (size_t)y * columns, wide + (size_t)y * columns, columns, 1,
+                    comparison->reach_columns);
+    memset(cells, 0, (size_t)columns * rows);
+    for (uint32_t x = 0; x < columns; x++)
+        spread_line(wide + x, cells + x, rows, columns, comparison->reach_rows);
+}
+
+/* ----------------------------------------------------------------------------------- the parts --
+ */
+
+static int grow(void **block, size_t size_bytes, size_t used_bytes, struct psr_mem *mem)
+{
+    void *grown = psr_mem_alloc(mem, size_bytes);
+    if (!grown)
+        return -1;
+    if (used_bytes)
+        memcpy(grown, *block, used_bytes);
+    psr_mem_free(mem, *block);
+    *block = grown;
+    return 0;
+}
+
+static int reserve_cells(struct psr_reuse *reuse, uint32_t n_frames, struct psr_mem *mem)
+{
+    size_t cells, counts_bytes;
+    if (psr_size_multiply((size_t)reuse->columns * reuse->rows, n_frames, &cells) ||
+        psr_size_multiply(cells + 1, sizeof *reuse->counts, &counts_bytes))
+        return -1;
+    if (cells <= reuse->cells_room)
+        return 0;
+    reuse->cells_room = 0;
+    /* A later picture may be longer with as many cells: its sides' sum is at most this. */
+    if (grow((void **)&reuse->cells, cells, 0, mem) ||
+        grow((void **)&reuse->scratch, cells, 0, mem) ||
+        grow((void **)&reuse->counts, counts_bytes, 0, mem))
+        return -1;
+    reuse->cells_room = cells;
+    return 0;
+}
+
+static int reserve_parts(struct psr_reuse *reuse, size_t n, struct psr_mem *mem)
+{
+    if (n <= reuse->parts_room)
+        return 0;
+    if (grow((void **)&reuse->parts, n * sizeof *reuse->parts,
+             reuse->n_parts * sizeof *reuse->parts, mem))
+        return -1;
+    reuse->parts_room = n;
+    return 0;
+}
+
+/* Parts are computed whole, cells that did not ask for it too: these are not copied. */
+static void take_cells(const struct psr_reuse *reuse, uint32_t frame, const struct psr_rect *rect)
+{
+    uint8_t *cells = cells_of(reuse, reuse->cells, frame);
+    for (uint32_t y = rect->y0; y < rect->y1; y++)
+        memset(cells + (size_t)y * reuse->columns + rect->x0, 1, rect->x1 - rect->x0);
+}
+
+static struct psr_rect in_pixels(const struct psr_rect *cells, const struct psr_picture *picture)
+{
+    return (struct psr_rect){
+        cells->x0 * PSR_CELL_PX,
+        cells->y0 * PSR_CELL_PX,
+        (uint32_t)at_most((int64_t)cells->x1 * PSR_CELL_PX, picture->width),
+        (uint32_t)at_most((int64_t)cells->y1 * PSR_CELL_PX, picture->height),
+    };
+}
+
+static void add_frame(struct psr_reuse *reuse, const struct psr_sequence *sequence, uint32_t frame,
+                      const struct psr_cover_request *surround)
+{
+    struct psr_cover_request request = *surround;
+    struct psr_rect rects[PSR_MOST_RECTS];
+    double cost;
+    request.marks = cells_of(reuse, reuse->cells, frame);
+    uint32_t n = psr_cover(&request, reuse->counts, rects, &cost);
+    const struct psr_rect all = {0, 0, reuse->columns, reuse->rows};
+    if (cost >= psr_cover_cost(&request, &all)) {
+        n = 1;
+        rects[0] = all;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        struct psr_part *part = &reuse->parts[reuse->n_parts++];
+        part->frame = frame;
+        part->rect = in_pixels(&rects[i], sequence->picture);
+        part->cost = psr_cover_cost(&request, &rects[i]) * PSR_CELL_PX * PSR_CELL_PX;
+        take_cells(reuse, frame, &rects[i]);
+        reuse->cost += part->cost;
+        reuse->reused_px -=
+            (uint64_t)(part->rect.x1 - part->rect.x0) * (part->rect.y1 - part->rect.y0);
+    }
+}
+
+int psr_reuse_plan(struct psr_reuse *reuse, const struct psr_sequence *sequence,
+                   uint32_t surround_px, uint32_t surround_rows, struct psr_pool *pool,
+                   struct psr_mem *mem)
+{
+    /* What a part costs before its first pixel, in cells: the zeros of its borders are laid out,
+     * and its narrow rows fill a kernel's tiles badly. */
+    const double fixed = 8;
+    const struct psr_picture *picture = sequence->picture;
+    uint32_t read_px = 0, read_rows = 0;
+    reuse->columns = parts_of(picture->width, PSR_CELL_PX);
+    reuse->rows = parts_of(picture->height, PSR_CELL_PX);
+    reuse->n_parts = 0;
+    reuse->cost = 0;
+    reuse->reused_px = (uint64_t)picture->width * picture->height * sequence->n_frames;
+    if (reserve_cells(reuse, sequence->n_frames, mem) ||
+        reserve_parts(reuse, (size_t)sequence->n_frames * PSR_MOST_RECTS, mem))
+        return -1;
+
+    if (picture->planar)
+        psr_yuv_read_surround(&picture->yuv, &read_px, &read_rows);
+    struct comparison comparison = {
+        .reuse = reuse,
+        .sequence = sequence,
+        .reach_columns = parts_of(surround_px + read_px, PSR_CELL_PX),
+        .reach_rows = parts_of(surround_rows + read_rows, PSR_CELL_PX),
+    };
+    psr_pool_run(pool, sequence->n_frames, compare_frame, &comparison);
+
+    const struct psr_cover_request request = {
+        .columns = reuse->columns,
+        .rows = reuse->rows,
+        /* Of the surround the first layer computes all, the last none. */
+        .extra_columns = (double)surround_px / PSR_CELL_PX,
+        .extra_rows = (double)surround_rows / PSR_CELL_PX,
+        .fixed = fixed,
+    };
+    for (uint32_t frame = 0; frame < sequence->n_frames; frame++)
+        add_frame(reuse, sequence, frame, &request);
+    return 0;
+}
+
+static int compare_costs(const void *a, const void *b)
+{
+    const double difference =
+        ((const struct psr_part *)b)->cost - ((const struct psr_part *)a)->cost;
+    return (difference > 0) - (difference < 0);
+}
+
+/* Into how many strips and bands: the planner's answer for a picture of the part's size and its
+ * share of the threads. */
+static struct psr_plan cut_part(const struct psr_plan_request *whole, const struct psr_part *part,
+                                double share, uint32_t strip_px)
+{
+    struct psr_plan_request request = *whole;
+    request.width_px = part->rect.x1 - part->rect.x0;
+    request.height_px = part->rect.y1 - part->rect.y0;
+    request.n_pictures = 1;
+    request.threads = (uint32_t)ceil(whole->threads * share);
+    struct psr_plan plan = psr_plan_cut(&request);
+    while (psr_plan_widest_strip(request.width_px, plan.strips) > strip_px)
+        plan.strips++;
+    return plan;
+}
+
+int psr_reuse_share_out(struct psr_reuse *reuse, const struct psr_plan_request *request,
+                        uint32_t strip_px, struct psr_mem *mem)
+{
+    const size_t n_whole = reuse->n_parts;
+    for (size_t i = 0; i < n_whole; i++) {
+        const struct psr_part whole = reuse->parts[i];
+        const struct psr_plan plan = cut_part(request, &whole, whole.cost / reuse->cost, strip_px);
+        const size_t n = (size_t)plan.strips * plan.bands;
+        if (n == 1)
+            continue;
+        /* Twice as many: so it seldom happens. */
+        if (reuse->n_parts + n > reuse->parts_room &&
+            reserve_parts(reuse, 2 * (reuse->n_parts + n), mem))
+            return -1;
+        const struct psr_rect *rect = &whole.rect;
+        for (size_t job = 0; job < n; job++) {
+            const uint32_t strip = (uint32_t)(job % plan.strips);
+            const uint32_t band = (uint32_t)(job / plan.strips);
+            const uint32_t width = rect->x1 - rect->x0, height = rect->y1 - rect->y0;
+            struct psr_part *part = &reuse->parts[job ? reuse->n_parts++ : i];
+            *part = (struct psr_part){
+                .frame = whole.frame,
+                .rect = {rect->x0 + psr_plan_strip_border(width, plan.strips, strip),
+                         rect->y0 + psr_plan_band_border(height, plan.bands, band),
+                         rect->x0 + psr_plan_strip_border(width, plan.strips, strip + 1),
+                         rect->y0 + psr_plan_band_border(height, plan.bands, band + 1)},
+                .cost = whole.cost / (double)n,
+            };
+        }
+    }
+    qsort(reuse->parts, reuse->n_parts, sizeof *reuse->parts, compare_costs);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------ the rest --
+ */
+
+struct copying {
+    const struct psr_reuse *reuse;
+    const struct psr_sequence *sequence;
+};
+
+/* One row of cells of an output plane, from the frame before. */
+static void copy_cells(const struct plane *plane, const uint8_t *computed, uint32_t columns,
+                       uint32_t cell_row, const struct psr_rows *from, const struct psr_rows *to)
+{
+    const int64_t y0 = (int64_t)cell_row * plane->cell_rows;
+    const int64_t y1 = at_most(y0 + plane->cell_rows, plane->rows);
+    for (uint32_t x = 0; x < columns; x++) {
+        if (computed[x])
+            continue;
+        const size_t first = x * plane->cell_bytes;
+        while (x + 1 < columns && !computed[x + 1])
+            x++;
+        const size_t end = (x + 1) * plane->cell_bytes;
+        const size_t bytes = (end < plane->row_bytes ? end : plane->row_bytes) - first;
+        for (int64_t y = y0; y < y1; y++)
+            memcpy(row_of(to, y) + first, row_of(from, y) + first, bytes);
+    }
+}
+
+/* A row of cells in all frames, one after the other: each may need what the one before has got. */
+static void copy_row(void *argument, size_t job, unsigned worker)
+{
+    const struct copying *copying = argument;
+    const struct psr_sequence *sequence = copying->sequence;
+    const struct psr_reuse *reuse = copying->reuse;
+    const uint32_t row = (uint32_t)job;
+    (void)worker;
+    for (uint32_t frame = 0; frame < sequence->n_frames; frame++) {
+        const struct psr_rows *to = &sequence->out[first_plane(sequence, frame)];
+        const struct psr_rows *from =
+            frame ? &sequence->out[first_plane(sequence, frame - 1)] : sequence->before_out;
+        const uint8_t *computed =
+            cells_of(reuse, reuse->cells, frame) + (size_t)row * reuse->columns;
+        for (uint32_t i = 0; from && i < count_planes(sequence->picture); i++) {
+            const struct plane plane = describe_plane(sequence->picture, i, sequence->scale);
+            copy_cells(&plane, computed, reuse->columns, row, &from[i], &to[i]);
+        }
+    }
+}
+
+void psr_reuse_copy(const struct psr_reuse *reuse, const struct psr_sequence *sequence,
+                    struct psr_pool *pool)
+{
+    struct copying copying = {reuse, sequence};
+    psr_pool_run(pool, reuse->rows, copy_row, &copying);
+}
+
+void psr_reuse_free(struct psr_reuse *reuse, struct psr_mem *mem)
+{
+    psr_mem_free(mem, reuse->cells);
+    psr_mem_free(mem, reuse->scratch);
+    psr_mem_free(mem, reuse->counts);
+    psr_mem_free(mem, reuse->parts);
+    *reuse = (struct psr_reuse){0};
+}

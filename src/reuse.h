@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Consecutive frames of a video: which parts of each have to be computed, because something that
+ * they depend on is not byte for byte what it was in the frame before, and the copying of the rest.
+ *
+ * Frames are looked at in cells of PSR_CELL_PX x PSR_CELL_PX input pixels.
+ */
+#ifndef PSR_REUSE_H
+#define PSR_REUSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "src/cover.h"
+#include "src/mem.h"
+#include "src/pool.h"
+#include "src/strip.h"
+
+/* As large as the blocks that video encoders skip; a multiple of what strips and bands begin at,
+ * and of two chroma samples. */
+enum { PSR_CELL_PX = 8 };
+
+/* A rectangle of a frame's input to be computed, in pixels. */
+struct psr_part {
+    uint32_t frame;
+    struct psr_rect rect;
+    double cost; /* in pixels, surround counted */
+};
+
+/* A zeroed one is empty. Memory is kept between calls. */
+struct psr_reuse {
+    uint8_t *cells;   /* of each frame: changed since the one before; then to be computed */
+    uint8_t *scratch; /* as many */
+    uint32_t *counts; /* for psr_cover() */
+    struct psr_part *parts;
+    size_t cells_room, parts_room;
+
+    /* Of the last plan. */
+    uint32_t columns, rows; /* in cells */
+    size_t n_parts;
+    uint64_t reused_px; /* input pixels of all frames that are in no part */
+    double cost;        /* of all parts */
+};
+
+/* Pictures that follow each other: in[i] is what the frame before had in in[i - 1], and that before
+ * in[0] had in `before`. Of planar pictures each is PSR_PLANES rows. */
+struct psr_sequence {
+    const struct psr_picture *picture;
+    uint32_t n_frames;
+    uint32_t scale;
+    const struct psr_rows *in, *out;
+    const struct psr_rows *before_in, *before_out; /* NULL: in[0] is the first */
+};
+
+/* Compares the frames, on the pool, and plans the parts. `surround_px` and `surround_rows` are the
+ * strip's. Returns -1 when there is no memory. */
+int psr_reuse_plan(struct psr_reuse *reuse, const struct psr_sequence *sequence,
+                   uint32_t surround_px, uint32_t surround_rows, struct psr_pool *pool,
+                   struct psr_mem *mem);
+
+/* Cuts the parts further, so that all threads have work till the end, into strips of at most
+ * `strip_px` columns, and puts the long ones first. `request` is of the whole picture. Returns -1
+ * when there is no memory. */
+int psr_reuse_share_out(struct psr_reuse *reuse, const struct psr_plan_request *request,
+                        uint32_t strip_px, struct psr_mem *mem);
+
+/* When all parts are computed: fills in the rest of each output from the one before. */
+void psr_reuse_copy(const struct psr_reuse *reuse, const struct psr_sequence *sequence,
+                    struct psr_pool *pool);
+
+void psr_reuse_free(struct psr_reuse *reuse, struct psr_mem *mem);
+
+#endif
