@@ -28,13 +28,15 @@ static const char help[] =
     "      --frames N           frames of the clip, 1 to 10000 (default 24); those of a stage are\n"
     "                           held in memory until the next has run\n"
     "      --repeat N           runs, 1 to 1000 (default 3)\n" CLI_ENGINE_OPTIONS_HELP
-    "      --codec NAME         as for upscale, as are the next three\n"
+    "      --codec NAME         as for upscale, as are the next four\n"
     "      --crf N\n"
     "      --preset NAME\n"
     "      --encoder-threads N\n"
+    "      --no-reuse           compute every frame whole\n"
     "      --json               one JSON object: frames, width, height, precision, isa, threads,\n"
     "                           encoder_threads (0: default), decode, network, encode, pipeline\n"
-    "                           (each with ms_per_frame and fps), to_slower, to_sum\n"
+    "                           (each with ms_per_frame and fps), to_slower, to_sum,\n"
+    "                           reused_share\n"
     "  -h, --help               this text\n"
     "\n" CLI_EXIT_STATUS_HELP;
 
@@ -45,6 +47,7 @@ enum {
     OPTION_CRF,
     OPTION_PRESET,
     OPTION_ENCODER_THREADS,
+    OPTION_NO_REUSE,
     OPTION_JSON
 };
 
@@ -56,6 +59,7 @@ static const struct option long_options[] = {
     {"crf", required_argument, NULL, OPTION_CRF},
     {"preset", required_argument, NULL, OPTION_PRESET},
     {"encoder-threads", required_argument, NULL, OPTION_ENCODER_THREADS},
+    {"no-reuse", no_argument, NULL, OPTION_NO_REUSE},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, 'h'},
     {0},
@@ -158,6 +162,7 @@ static void print_json(const struct video_options *options, const struct video_r
                                       "fps", cli_json_number(1e3 / result->ms[i])));
     json_object_set_new(object, "to_slower", cli_json_number(result->to_slower));
     json_object_set_new(object, "to_sum", cli_json_number(result->to_sum));
+    json_object_set_new(object, "reused_share", cli_json_number(result->timing.reused_share));
     cli_json_print(object, stdout);
 }
 
@@ -171,8 +176,9 @@ static void print_text(const struct video_options *options, const struct video_r
     for (int i = 0; i < N_MEASURED; i++)
         printf("%-10s%9.2f ms/frame %9.2f frames/s\n", measured_names[i], result->ms[i],
                1e3 / result->ms[i]);
-    printf("pipeline / slower of network and encode %.3f, / their sum %.3f\n", result->to_slower,
-           result->to_sum);
+    printf("pipeline / slower of network and encode %.3f, / their sum %.3f; %.1f %% of the input "
+           "reused\n",
+           result->to_slower, result->to_sum, 100 * result->timing.reused_share);
 }
 
 static int run_options(const struct video_options *options)
@@ -227,6 +233,9 @@ static int parse_option(int option, const char *value, struct video_options *opt
         status = parse_number("--encoder-threads", value, 0, CLI_MAX_ENCODER_THREADS, &number);
         options->video.encoder_threads = (unsigned)number;
         return status;
+    case OPTION_NO_REUSE:
+        options->video.no_reuse = true;
+        return CLI_EXIT_OK;
     case OPTION_JSON:
         options->json = true;
         return CLI_EXIT_OK;

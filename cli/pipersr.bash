@@ -8,14 +8,14 @@ _pipersr_options()
     upscale)
         echo "--input --output --recursive --force --skip-existing --format --scale --memory-limit" \
             "--max-pixels --quality --lossless --strip --codec --crf --preset --pix-fmt --encoder-opts --encoder-threads" \
-            "--deinterlace --quiet --version" \
+            "--deinterlace --no-reuse --quiet --version" \
             "$common" ;;
     calibrate) echo '--output --force --model --max-images --keep-size --no-synthetic --quiet --json --help' ;;
     export) echo '--format --output --force --model --precision --size --help' ;;
     info) echo '--model --models --json --help' ;;
     speed) echo "--size --frames --at-once $common" ;;
     quality) echo "$common" ;;
-    video) echo "--frames --repeat --codec --crf --preset --encoder-threads $common" ;;
+    video) echo "--frames --repeat --codec --crf --preset --encoder-threads --no-reuse $common" ;;
     esac
 }
 

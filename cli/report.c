@@ -87,6 +87,9 @@ static void print_end_event(const struct cli_report *report, const char *name, i
     json_object_set_new(event, "width", number_or_null(result->width_px));
     json_object_set_new(event, "height", number_or_null(result->height_px));
     json_object_set_new(event, "frames", number_or_null(result->frames));
+    json_object_set_new(event, "reused_px",
+                        result->input_px ? json_integer((json_int_t)result->reused_px)
+                                         : json_null());
     json_object_set_new(event, "seconds", cli_json_number(seconds));
     json_object_set_new(event, "fps",
                         timed ? cli_json_number((double)result->frames / seconds) : json_null());
@@ -170,14 +173,18 @@ void cli_report_note(void *opaque, const char *line)
 static void print_summary(const struct cli_report *report, const struct cli_report_result *result,
                           double seconds)
 {
-    char size[32] = "", frames[64] = "";
+    char size[32] = "", frames[64] = "", reused[32] = "";
+    const double percent =
+        result->input_px ? 100.0 * (double)result->reused_px / (double)result->input_px : 0;
     if (result->width_px)
         snprintf(size, sizeof size, "  %" PRIu32 "x%" PRIu32, result->width_px, result->height_px);
     if (result->frames > 1)
         snprintf(frames, sizeof frames, "  %" PRIu64 " frames  %.2f frames/s", result->frames,
                  seconds > 0 ? (double)result->frames / seconds : 0.0);
-    cli_line("%s -> %s%s%s  %.1f s", shown_name(report->input, "standard input"),
-             shown_name(report->output, "standard output"), size, frames, seconds);
+    if (percent >= 1)
+        snprintf(reused, sizeof reused, "  %.0f %% reused", percent);
+    cli_line("%s -> %s%s%s%s  %.1f s", shown_name(report->input, "standard input"),
+             shown_name(report->output, "standard output"), size, frames, reused, seconds);
 }
 
 void cli_report_done(struct cli_report *report, const struct cli_report_result *result)

@@ -29,6 +29,7 @@ struct cli_report {
 struct cli_report_result {
     uint32_t width_px, height_px;
     uint64_t frames;
+    uint64_t input_px, reused_px; /* of a video: see media_video_result */
 };
 
 void cli_report_open(struct cli_report *report);

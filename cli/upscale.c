@@ -169,7 +169,8 @@ static enum media_status upscale_to(struct run *run, const struct task *task,
         video.container = options->format ? cli_format_muxer(options->format) : NULL;
         enum media_status status = media_video_upscale(&job, task->input->path, output_path,
                                                        task->target, &video, &made, error);
-        *result = (struct cli_report_result){made.width_px, made.height_px, made.frames_out};
+        *result = (struct cli_report_result){made.width_px, made.height_px, made.frames_out,
+                                             made.input_px, made.reused_px};
         return status;
     }
     struct media_image_options image = options->image;
@@ -183,7 +184,8 @@ static struct cli_report_result measure_picture(const char *path)
     struct media_image_size size = {0};
     if (media_image_measure(path, &size, NULL) != MEDIA_OK)
         size = (struct media_image_size){0};
-    return (struct cli_report_result){size.width_px, size.height_px, size.pages};
+    return (struct cli_report_result){
+        .width_px = size.width_px, .height_px = size.height_px, .frames = size.pages};
 }
 
 static enum media_status upscale_to_file(struct run *run, const struct task *task,

@@ -48,6 +48,9 @@ int cli_parse_video_option(const char *command, int option, const char *value,
                                    CLI_MAX_ENCODER_THREADS, value);
         video->encoder_threads = (unsigned)number;
         return CLI_EXIT_OK;
+    case CLI_VIDEO_NO_REUSE:
+        video->no_reuse = true;
+        return CLI_EXIT_OK;
     case CLI_VIDEO_DEINTERLACE:
         return parse_deinterlace(command, value, &video->deinterlace);
     default:

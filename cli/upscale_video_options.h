@@ -17,6 +17,7 @@ enum cli_video_option {
     CLI_VIDEO_ENCODER_OPTS,
     CLI_VIDEO_ENCODER_THREADS,
     CLI_VIDEO_DEINTERLACE,
+    CLI_VIDEO_NO_REUSE,
     CLI_VIDEO_OPTION_END
 };
 
@@ -27,6 +28,7 @@ enum cli_video_option {
         {"preset", required_argument, NULL, CLI_VIDEO_PRESET},                                     \
         {"pix-fmt", required_argument, NULL, CLI_VIDEO_PIX_FMT},                                   \
         {"deinterlace", required_argument, NULL, CLI_VIDEO_DEINTERLACE},                           \
+        {"no-reuse", no_argument, NULL, CLI_VIDEO_NO_REUSE},                                       \
         {"encoder-opts", required_argument, NULL, CLI_VIDEO_ENCODER_OPTS},                         \
     {                                                                                              \
         "encoder-threads", required_argument, NULL, CLI_VIDEO_ENCODER_THREADS                      \
@@ -44,7 +46,10 @@ enum cli_video_option {
     "                           options of the encoder in FFmpeg's words, such as "                \
     "g=48:tune=film\n"                                                                             \
     "      --deinterlace WHEN   auto (default): frames that say they are interlaced; yes: all; "   \
-    "no\n"
+    "no\n"                                                                                         \
+    "      --encoder-threads N  threads of the encoder, 0 to 128 (default 0: all CPUs)\n"          \
+    "      --no-reuse           compute again what stays as in the frame before: the same "        \
+    "result, later\n"
 
 /* Takes one of the options above. Returns CLI_EXIT_OK, or CLI_EXIT_USAGE with a message. */
 int cli_parse_video_option(const char *command, int option, const char *value,

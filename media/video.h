@@ -27,14 +27,17 @@ struct media_video_options {
     bool strip;     /* drop global and stream metadata (never timestamps or colour) */
     unsigned encoder_threads; /* 0: default */
     enum media_deinterlace deinterlace;
+    bool no_reuse; /* compute every frame whole, even what is as in the frame before */
 };
 
 /* What the job did, for the summary line and for --json. */
 struct media_video_result {
     uint64_t frames_in, frames_out;
     uint32_t width_px, height_px; /* of the output */
-    unsigned streams_copied;      /* audio, subtitles, ... */
-    unsigned streams_dropped;     /* each was named through job->on_note */
+    /* Pixels of all frames before the first pass; those whose output came from the frame before. */
+    uint64_t input_px, reused_px;
+    unsigned streams_copied;  /* audio, subtitles, ... */
+    unsigned streams_dropped; /* each was named through job->on_note */
 };
 
 /* One line with the versions of FFmpeg's libraries. Malloc'd. */
@@ -55,6 +58,7 @@ enum media_status media_video_upscale(const struct media_job *job, const char *i
 struct media_video_timing {
     uint64_t frames;
     uint32_t width_px, height_px;         /* of the output */
+    double reused_share;                  /* of the input's pixels, in the pipeline */
     double decode_s, network_s, encode_s; /* each stage alone */
     double pipeline_s;                    /* all of them at once */
 };

@@ -58,6 +58,10 @@ static enum media_status run_together(struct media_pipeline *pipeline, const str
     const double start_s = now_s();
     enum media_status status = media_pipeline_run(pipeline, error);
     run->timing->pipeline_s = now_s() - start_s;
+    const struct media_video_result *result = pipeline->result;
+    if (result->input_px > 0) {
+        run->timing->reused_share = (double)result->reused_px / (double)result->input_px;
+    }
     return status;
 }
 

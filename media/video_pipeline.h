@@ -29,6 +29,12 @@ struct media_early_packets {
 /* Most frames in flight in the network. */
 enum { MEDIA_MAX_AT_ONCE = 64 };
 
+/* The last frame that a pass of the network took, and what it made of it: references that keep the
+ * pixels, empty before the first. */
+struct media_last_frames {
+    AVFrame *in, *out;
+};
+
 struct media_pipeline {
     const struct media_job *job;
     const struct media_video_options *options;
@@ -47,11 +53,14 @@ struct media_pipeline {
     struct media_colour_conversion to_rgb, from_rgb;
     struct media_colour_conversion
         to_planes;                    /* from RGB, for frames unlike a planar video's first */
+    struct media_frame_shells shells; /* of all pools and of references to decoded frames */
     struct media_frame_pool unturned; /* RGB of the input's size */
     struct media_frame_pool frames[MEDIA_MAX_PASSES + 1]; /* before and after each pass */
     struct media_frame_pool encodable;                    /* unless `frames` are */
     struct media_queue *to_network, *to_encoder;          /* of AVFrame */
-    size_t at_once; /* frames that the network takes together, if they are there */
+    struct media_last_frames last[MEDIA_MAX_PASSES];      /* the network stage's */
+    size_t at_once;      /* frames that the network takes together, if they are there */
+    size_t queue_frames; /* that each queue holds */
     /* Set before prepare(): 0 or how many frames to stop after. */
     uint64_t max_frames;
     bool holds_all; /* set before prepare(): each queue holds max_frames frames */

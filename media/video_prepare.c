@@ -81,21 +81,33 @@ static enum media_status read_first_frame(struct media_pipeline *pipeline,
     return status;
 }
 
+/* Frames between two stages: in the queue, in the batch that the network has, the last one that it
+ * remembers, and one in the hands of the other stage. */
+static size_t frames_in_flight(const struct media_pipeline *pipeline)
+{
+    return pipeline->queue_frames + pipeline->at_once + 2;
+}
+
 static enum media_status make_pools(struct media_pipeline *pipeline, struct media_error *error)
 {
     const struct media_video_plan *plan = &pipeline->plan;
+    const unsigned passes = pipeline->job->passes;
+    struct media_frame_shells *shells = &pipeline->shells;
     enum media_status status =
-        media_frame_pool_init(&pipeline->unturned, plan->network_format, plan->source.width_px,
-                              plan->source.height_px, error);
-    for (unsigned i = 0; status == MEDIA_OK && i <= pipeline->job->passes; i++) {
-        status = media_frame_pool_init(&pipeline->frames[i], plan->frame_format,
+        media_frame_shells_init(shells, (passes + 2) * frames_in_flight(pipeline), error);
+    if (status == MEDIA_OK) {
+        status = media_frame_pool_init(&pipeline->unturned, shells, plan->network_format,
+                                       plan->source.width_px, plan->source.height_px, error);
+    }
+    for (unsigned i = 0; status == MEDIA_OK && i <= passes; i++) {
+        status = media_frame_pool_init(&pipeline->frames[i], shells, plan->frame_format,
                                        plan->pass_width_px[i], plan->pass_height_px[i], error);
     }
     if (plan->planar) {
         return status;
     }
     if (status == MEDIA_OK) {
-        status = media_frame_pool_init(&pipeline->encodable, plan->target.format,
+        status = media_frame_pool_init(&pipeline->encodable, shells, plan->target.format,
                                        plan->target.width_px, plan->target.height_px, error);
     }
     if (status == MEDIA_OK) {
@@ -103,6 +115,26 @@ static enum media_status make_pools(struct media_pipeline *pipeline, struct medi
             media_colour_prepare(&pipeline->from_rgb, &plan->network_output, &plan->target, error);
     }
     return status;
+}
+
+/* So that none is made when the video runs. The memory is not touched before it is used. */
+static enum media_status fill_pools(struct media_pipeline *pipeline, struct media_error *error)
+{
+    const struct media_video_plan *plan = &pipeline->plan;
+    const size_t n = frames_in_flight(pipeline);
+    enum media_status status = MEDIA_OK;
+    for (unsigned i = 1; status == MEDIA_OK && i <= pipeline->job->passes; i++) {
+        status = media_frame_pool_fill(&pipeline->frames[i], n, error);
+    }
+    if (status != MEDIA_OK || plan->planar) {
+        return status; /* the decoder's own frames go to the network */
+    }
+    const bool turned = !media_orientation_is_plain(&plan->orientation);
+    status = media_frame_pool_fill(&pipeline->unturned, turned ? 1 : n, error);
+    if (status == MEDIA_OK && turned) {
+        status = media_frame_pool_fill(&pipeline->frames[0], n, error);
+    }
+    return status == MEDIA_OK ? media_frame_pool_fill(&pipeline->encodable, 1, error) : status;
 }
 
 /* As many frames as keep the engine's threads busy, unless they are so large that threads share one
@@ -131,6 +163,7 @@ static enum media_status make_queues(struct media_pipeline *pipeline, struct med
     if (pipeline->holds_all && pipeline->max_frames > capacity) {
         capacity = (size_t)pipeline->max_frames;
     }
+    pipeline->queue_frames = capacity;
     pipeline->to_network = media_queue_create(capacity, discard_frame, cancel);
     pipeline->to_encoder = media_queue_create(capacity, discard_frame, cancel);
     pthread_condattr_t attributes;
@@ -170,10 +203,13 @@ enum media_status media_pipeline_prepare(struct media_pipeline *pipeline, const 
                                        error);
     }
     if (status == MEDIA_OK) {
-        status = make_pools(pipeline, error);
+        status = make_queues(pipeline, error);
     }
     if (status == MEDIA_OK) {
-        status = make_queues(pipeline, error);
+        status = make_pools(pipeline, error);
+    }
+    if (status == MEDIA_OK && !pipeline->holds_all) {
+        status = fill_pools(pipeline, error);
     }
     if (status == MEDIA_OK) {
         status = media_video_encoder_open(&pipeline->encoder, pipeline->options, muxer,
@@ -204,6 +240,7 @@ void media_pipeline_free(struct media_pipeline *pipeline)
         media_frame_pool_free(&pipeline->frames[i]);
     }
     media_frame_pool_free(&pipeline->encodable);
+    media_frame_shells_free(&pipeline->shells);
     if (pipeline->locks_made) {
         pthread_mutex_destroy(&pipeline->mutex);
         pthread_cond_destroy(&pipeline->changed);

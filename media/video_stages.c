@@ -47,7 +47,7 @@ static enum media_status convert_to_rgb(struct media_pipeline *pipeline, const A
         status = media_colour_convert(&pipeline->to_rgb, decoded, *rgb, error);
     }
     if (status != MEDIA_OK) {
-        av_frame_free(rgb);
+        media_frame_give_back(&pipeline->shells, rgb);
     }
     return status;
 }
@@ -58,13 +58,13 @@ static enum media_status turn(struct media_pipeline *pipeline, AVFrame **rgb,
 {
     AVFrame *upright = media_frame_pool_get(&pipeline->frames[0]);
     if (upright == NULL || av_frame_copy_props(upright, *rgb) < 0) {
-        av_frame_free(&upright);
+        media_frame_give_back(&pipeline->shells, &upright);
         return fail_memory(error);
     }
     pipersr_format format = media_colour_engine_format(pipeline->plan.network_format);
     media_orientation_apply(&pipeline->plan.orientation, *rgb, upright,
                             pipersr_format_pixel_bytes(format));
-    av_frame_free(rgb);
+    media_frame_give_back(&pipeline->shells, rgb);
     *rgb = upright;
     return MEDIA_OK;
 }
@@ -87,10 +87,10 @@ static enum media_status back_to_planes(struct media_pipeline *pipeline, AVFrame
         status = media_colour_convert(&pipeline->to_planes, *rgb, planes, error);
     }
     if (status != MEDIA_OK) {
-        av_frame_free(&planes);
+        media_frame_give_back(&pipeline->shells, &planes);
         return status;
     }
-    av_frame_free(rgb);
+    media_frame_give_back(&pipeline->shells, rgb);
     *rgb = planes;
     return MEDIA_OK;
 }
@@ -113,7 +113,7 @@ static enum media_status make_network_frame(struct media_pipeline *pipeline, con
     }
     if (plan->planar && media_planar_describe(&samples, &planes) &&
         media_planar_same(&planes, &plan->planes)) {
-        *frame = av_frame_clone(decoded);
+        *frame = media_frame_reference(&pipeline->shells, decoded);
         return *frame != NULL ? MEDIA_OK : fail_memory(error);
     }
     status = convert_to_rgb(pipeline, decoded, &samples, frame, error);
@@ -123,7 +123,7 @@ static enum media_status make_network_frame(struct media_pipeline *pipeline, con
         status = turn(pipeline, frame, error);
     }
     if (status != MEDIA_OK) {
-        av_frame_free(frame);
+        media_frame_give_back(&pipeline->shells, frame);
     }
     return status;
 }
@@ -136,7 +136,7 @@ static enum media_status pass_on(struct media_pipeline *pipeline, const AVFrame 
     if (status == MEDIA_OK) {
         status = media_queue_put(pipeline->to_network, frame);
         if (status != MEDIA_OK) {
-            av_frame_free(&frame);
+            media_frame_give_back(&pipeline->shells, &frame);
         }
     }
     return status;
@@ -179,161 +179,6 @@ enum media_status media_stage_decode(struct media_pipeline *pipeline, struct med
         media_queue_finish(pipeline->to_network);
     }
     return status;
-}
-
-/* ---------------------------------------------------------------------------------- stage 2 -- */
-
-static pipersr_frame view_of(const AVFrame *frame, pipersr_format format)
-{
-    return (pipersr_frame){.data = frame->data[0],
-                           .stride_bytes = frame->linesize[0],
-                           .width_px = (uint32_t)frame->width,
-                           .height_px = (uint32_t)frame->height,
-                           .format = format};
-}
-
-static pipersr_status upscale_rgb(pipersr_upscaler *upscaler, enum AVPixelFormat network_format,
-                                  AVFrame *const *from, AVFrame *const *to, size_t n)
-{
-    pipersr_format format = media_colour_engine_format(network_format);
-    pipersr_frame in[MEDIA_MAX_AT_ONCE], out[MEDIA_MAX_AT_ONCE];
-    pipersr_status status = PIPERSR_OK;
-    for (size_t i = 0; status == PIPERSR_OK && i < n; i++) {
-        in[i] = view_of(from[i], format);
-        out[i] = view_of(to[i], format);
-        status = pipersr_bleed_transparent(&in[i]);
-    }
-    return status == PIPERSR_OK ? pipersr_upscale_frames(upscaler, in, out, (uint32_t)n) : status;
-}
-
-static pipersr_status upscale_planes(pipersr_upscaler *upscaler, const pipersr_yuv_format *format,
-                                     AVFrame *const *from, AVFrame *const *to, size_t n)
-{
-    pipersr_yuv_frame in[MEDIA_MAX_AT_ONCE], out[MEDIA_MAX_AT_ONCE];
-    for (size_t i = 0; i < n; i++) {
-        in[i] = media_planar_view(from[i]);
-        out[i] = media_planar_view(to[i]);
-    }
-    return pipersr_upscale_yuv_frames(upscaler, format, in, out, (uint32_t)n);
-}
-
-/* Frames on their way through the network together. */
-struct batch {
-    AVFrame *frames[MEDIA_MAX_AT_ONCE];
-    size_t n;
-};
-
-static void free_batch(struct batch *batch)
-{
-    for (size_t i = 0; i < batch->n; i++) {
-        av_frame_free(&batch->frames[i]);
-    }
-    batch->n = 0;
-}
-
-static bool get_larger_frames(struct media_frame_pool *pool, const struct batch *from,
-                              struct batch *to)
-{
-    for (to->n = 0; to->n < from->n; to->n++) {
-        AVFrame *frame = media_frame_pool_get(pool);
-        if (frame == NULL || av_frame_copy_props(frame, from->frames[to->n]) < 0) {
-            av_frame_free(&frame);
-            return false;
-        }
-        to->frames[to->n] = frame;
-    }
-    return true;
-}
-
-/* One pass: the frames are replaced by larger ones. After a failure they are the caller's still. */
-static enum media_status upscale(struct media_pipeline *pipeline, unsigned pass,
-                                 struct batch *batch, struct media_error *error)
-{
-    const struct media_video_plan *plan = &pipeline->plan;
-    pipersr_upscaler *upscaler = pipeline->job->pass[pass];
-    struct batch larger;
-    if (!get_larger_frames(&pipeline->frames[pass + 1], batch, &larger)) {
-        free_batch(&larger);
-        return fail_memory(error);
-    }
-    pipersr_status status =
-        plan->planar
-            ? upscale_planes(upscaler, &plan->planes, batch->frames, larger.frames, batch->n)
-            : upscale_rgb(upscaler, plan->network_format, batch->frames, larger.frames, batch->n);
-    free_batch(batch);
-    *batch = larger;
-    return status == PIPERSR_OK ? MEDIA_OK : media_fail_engine(error, status, upscaler);
-}
-
-static void report_progress(const struct media_pipeline *pipeline, uint64_t done)
-{
-    const struct media_job *job = pipeline->job;
-    if (job->on_progress == NULL) {
-        return;
-    }
-    struct media_progress progress = {.done = done, .unit = "frames"};
-    progress.total = pipeline->expected_frames;
-    if (progress.total < done) {
-        progress.total = 0; /* the container was wrong about it */
-    }
-    job->on_progress(job->opaque, &progress);
-}
-
-/* Waits for a frame and takes others that are there; none at the end of the video. */
-static enum media_status get_batch(struct media_pipeline *pipeline, struct batch *batch)
-{
-    void *items[MEDIA_MAX_AT_ONCE];
-    enum media_status status = media_queue_get(pipeline->to_network, &items[0]);
-    batch->n = status == MEDIA_OK && items[0] != NULL;
-    if (batch->n == 1) {
-        batch->n += media_queue_get_more(pipeline->to_network, items + 1, pipeline->at_once - 1);
-    }
-    for (size_t i = 0; i < batch->n; i++) {
-        batch->frames[i] = items[i];
-    }
-    return status;
-}
-
-/* Hands the frames over; those that the queue does not take stay in the batch. */
-static enum media_status put_batch(struct media_pipeline *pipeline, struct batch *batch)
-{
-    enum media_status status = MEDIA_OK;
-    size_t n_put = 0;
-    while (n_put < batch->n && status == MEDIA_OK) {
-        status = media_queue_put(pipeline->to_encoder, batch->frames[n_put]);
-        n_put += status == MEDIA_OK;
-    }
-    batch->n -= n_put;
-    memmove(batch->frames, batch->frames + n_put, batch->n * sizeof *batch->frames);
-    return status;
-}
-
-enum media_status media_stage_network(struct media_pipeline *pipeline, struct media_error *error)
-{
-    uint64_t done = 0;
-    for (;;) {
-        struct batch batch;
-        enum media_status status = get_batch(pipeline, &batch);
-        if (status != MEDIA_OK) {
-            return status;
-        }
-        if (batch.n == 0) {
-            media_queue_finish(pipeline->to_encoder);
-            return MEDIA_OK;
-        }
-        done += batch.n;
-        for (unsigned pass = 0; status == MEDIA_OK && pass < pipeline->job->passes; pass++) {
-            status = upscale(pipeline, pass, &batch, error);
-        }
-        if (status == MEDIA_OK) {
-            status = put_batch(pipeline, &batch);
-        }
-        if (status != MEDIA_OK) {
-            free_batch(&batch);
-            return status;
-        }
-        report_progress(pipeline, done);
-    }
 }
 
 /* ---------------------------------------------------------------------------------- stage 3 -- */
@@ -397,10 +242,10 @@ static enum media_status convert_for_encoder(struct media_pipeline *pipeline, AV
         status = media_colour_convert(&pipeline->from_rgb, *frame, encodable, error);
     }
     if (status != MEDIA_OK) {
-        av_frame_free(&encodable);
+        media_frame_give_back(&pipeline->shells, &encodable);
         return status;
     }
-    av_frame_free(frame);
+    media_frame_give_back(&pipeline->shells, frame);
     *frame = encodable;
     return MEDIA_OK;
 }
@@ -422,7 +267,7 @@ static enum media_status encode_frame(struct media_pipeline *pipeline, AVFrame *
         status = media_video_encoder_send(&pipeline->encoder, frame, media_video_output_encoded,
                                           &pipeline->output, error);
     }
-    av_frame_free(&frame);
+    media_frame_give_back(&pipeline->shells, &frame);
     return status;
 }
 

@@ -135,7 +135,8 @@ def test_bench_speed_text(run):
 # ------------------------------------------------------------------------------------ bench video
 
 STAGES = ["decode", "network", "encode", "pipeline"]
-VIDEO_KEYS = ["frames", "width", "height", "precision", "isa", "threads", "encoder_threads", *STAGES, "to_slower", "to_sum"]
+VIDEO_KEYS = ["frames", "width", "height", "precision", "isa", "threads", "encoder_threads", *STAGES, "to_slower", "to_sum",
+              "reused_share"]
 
 
 def test_bench_video_json(run, tmp_path):
