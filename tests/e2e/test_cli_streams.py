@@ -116,7 +116,7 @@ def test_summary(run, tmp_path, photo):
 
 def test_summary_of_a_video(run, tmp_path, clip):
     done = run("upscale", clip, "-o", tmp_path / "out.mp4", "--preset", "ultrafast")
-    assert re.search(r"out\.mp4  64x48  5 frames  [\d.]+ frames/s  [\d.]+ s\n", done.stderr)
+    assert re.search(r"out\.mp4  64x48  5 frames  [\d.]+ frames/s  (\d+ % reused  )?[\d.]+ s\n", done.stderr)
 
 
 def test_quiet(run, photo):
