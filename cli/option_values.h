@@ -52,6 +52,9 @@ bool cli_parse_integer(const char *text, uint64_t minimum, uint64_t maximum, uin
 bool cli_parse_bytes(const char *text, uint64_t *bytes);
 /* A count: digits and an optional k, M or G (powers of 1000). */
 bool cli_parse_count(const char *text, uint64_t *count);
+/* A time: seconds, MM:SS or HH:MM:SS, the seconds with a fraction if need be; at most 1000 hours.
+ */
+bool cli_parse_time(const char *text, int64_t *time_us);
 /* WIDTHxHEIGHT, each 1..65536. */
 bool cli_parse_size(const char *text, uint32_t *width_px, uint32_t *height_px);
 

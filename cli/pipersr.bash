@@ -8,7 +8,7 @@ _pipersr_options()
     upscale)
         echo "--input --output --recursive --force --skip-existing --format --scale --memory-limit" \
             "--max-pixels --quality --lossless --strip --codec --crf --preset --pix-fmt --encoder-opts --encoder-threads" \
-            "--deinterlace --no-reuse --quiet --version" \
+            "--deinterlace --start --duration --to --no-reuse --quiet --version" \
             "$common" ;;
     calibrate) echo '--output --force --model --max-images --keep-size --no-synthetic --quiet --json --help' ;;
     export) echo '--format --output --force --model --precision --size --help' ;;
@@ -32,7 +32,7 @@ _pipersr_values()
     --deinterlace) echo 'auto yes no' ;;
     --preset) echo 'ultrafast superfast veryfast faster fast medium slow slower veryslow' ;;
     --size) echo '640x360 1280x720 1920x1080' ;;
-    --threads | --memory-limit | --max-pixels | --quality | --crf | --encoder-opts | --frames | --at-once | --max-images | --repeat | --encoder-threads) echo '' ;;
+    --threads | --memory-limit | --max-pixels | --quality | --crf | --encoder-opts | --start | --duration | --to | --frames | --at-once | --max-images | --repeat | --encoder-threads) echo '' ;;
     *) return 1 ;;
     esac
 }

@@ -198,7 +198,7 @@ static int check_combination(const struct cli_upscale_options *options)
     if (to_stdout && isatty(STDOUT_FILENO))
         return cli_usage_error(command,
                                "standard output is a terminal; redirect it or give a file");
-    return CLI_EXIT_OK;
+    return cli_check_video_options(command, &options->video);
 }
 
 bool cli_upscale_parse(int argc, char **argv, struct cli_upscale_options *options, int *exit_status)
@@ -213,7 +213,8 @@ bool cli_upscale_parse(int argc, char **argv, struct cli_upscale_options *option
     }
     opterr = 0;
     int option;
-    while ((option = getopt_long(argc, argv, ":i:o:rfqhV", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":i:o:rfqhV" CLI_VIDEO_LETTERS, long_options, NULL)) !=
+           -1) {
         if (option == 'h' || option == 'V') {
             if (option == 'h')
                 fputs(help, stdout);
@@ -222,8 +223,13 @@ bool cli_upscale_parse(int argc, char **argv, struct cli_upscale_options *option
             *exit_status = cli_flush_stdout();
             return false;
         }
-        *exit_status = option == ':' || option == '?' ? cli_option_problem(command, option, argv)
-                                                      : parse_option(option, optarg, options);
+        const char *value = optarg;
+        if (option == ':' || option == '?')
+            *exit_status = cli_option_problem(command, option, argv);
+        else
+            *exit_status = cli_video_letter(command, argc, argv, &option, &value);
+        if (*exit_status == CLI_EXIT_OK)
+            *exit_status = parse_option(option, value, options);
         if (*exit_status != CLI_EXIT_OK)
             return false;
     }

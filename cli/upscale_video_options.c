@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/upscale_video_options.h"
 
+#include <getopt.h>
 #include <string.h>
 
 #include "cli/exit_status.h"
@@ -29,6 +30,44 @@ static int parse_deinterlace(const char *command, const char *value, enum media_
     return cli_usage_error(command, "--deinterlace takes auto, yes or no, not '%s'", value);
 }
 
+/* 0 as a duration or an end would mean nothing at all, and is the word for "not given". */
+static int parse_time(const char *command, const char *option, const char *value,
+                      bool zero_is_allowed, int64_t *time_us)
+{
+    int64_t parsed_us;
+    if (!cli_parse_time(value, &parsed_us) || (parsed_us == 0 && !zero_is_allowed))
+        return cli_usage_error(command, "%s takes a time such as 90, 1:30 or 0:01:30.5, not '%s'",
+                               option, value);
+    *time_us = parsed_us;
+    return CLI_EXIT_OK;
+}
+
+int cli_video_letter(const char *command, int argc, char **argv, int *option, const char **value)
+{
+    if (*option == 't') {
+        *option = CLI_VIDEO_DURATION;
+        return CLI_EXIT_OK;
+    }
+    if (*option != 's')
+        return CLI_EXIT_OK;
+    if (strcmp(*value, "s") != 0)
+        return cli_usage_error(command, "unknown option '-s'; the start is -ss or --start");
+    if (optind >= argc)
+        return cli_usage_error(command, "-ss needs a value");
+    *option = CLI_VIDEO_START;
+    *value = argv[optind++];
+    return CLI_EXIT_OK;
+}
+
+int cli_check_video_options(const char *command, const struct media_video_options *video)
+{
+    if (video->duration_us > 0 && video->end_us > 0)
+        return cli_usage_error(command, "--duration and --to exclude each other");
+    if (video->end_us > 0 && video->end_us <= video->start_us)
+        return cli_usage_error(command, "--to must be later than --start");
+    return CLI_EXIT_OK;
+}
+
 int cli_parse_video_option(const char *command, int option, const char *value,
                            struct media_video_options *video)
 {
@@ -51,6 +90,12 @@ int cli_parse_video_option(const char *command, int option, const char *value,
     case CLI_VIDEO_NO_REUSE:
         video->no_reuse = true;
         return CLI_EXIT_OK;
+    case CLI_VIDEO_START:
+        return parse_time(command, "--start", value, true, &video->start_us);
+    case CLI_VIDEO_DURATION:
+        return parse_time(command, "--duration", value, false, &video->duration_us);
+    case CLI_VIDEO_TO:
+        return parse_time(command, "--to", value, false, &video->end_us);
     case CLI_VIDEO_DEINTERLACE:
         return parse_deinterlace(command, value, &video->deinterlace);
     default:

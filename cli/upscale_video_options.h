@@ -17,6 +17,9 @@ enum cli_video_option {
     CLI_VIDEO_ENCODER_OPTS,
     CLI_VIDEO_ENCODER_THREADS,
     CLI_VIDEO_DEINTERLACE,
+    CLI_VIDEO_START,
+    CLI_VIDEO_DURATION,
+    CLI_VIDEO_TO,
     CLI_VIDEO_NO_REUSE,
     CLI_VIDEO_OPTION_END
 };
@@ -28,13 +31,23 @@ enum cli_video_option {
         {"preset", required_argument, NULL, CLI_VIDEO_PRESET},                                     \
         {"pix-fmt", required_argument, NULL, CLI_VIDEO_PIX_FMT},                                   \
         {"deinterlace", required_argument, NULL, CLI_VIDEO_DEINTERLACE},                           \
+        {"start", required_argument, NULL, CLI_VIDEO_START},                                       \
+        {"duration", required_argument, NULL, CLI_VIDEO_DURATION},                                 \
+        {"to", required_argument, NULL, CLI_VIDEO_TO},                                             \
         {"no-reuse", no_argument, NULL, CLI_VIDEO_NO_REUSE},                                       \
         {"encoder-opts", required_argument, NULL, CLI_VIDEO_ENCODER_OPTS},                         \
     {                                                                                              \
         "encoder-threads", required_argument, NULL, CLI_VIDEO_ENCODER_THREADS                      \
     }
 
+/* The letters of getopt_long(): -ss comes as s with the value "s", see cli_video_letter(). */
+#define CLI_VIDEO_LETTERS "s:t:"
+
 #define CLI_VIDEO_OPTIONS_HELP                                                                     \
+    "  -ss, --start TIME        begin there: seconds, MM:SS or HH:MM:SS, with a fraction if need " \
+    "be\n"                                                                                         \
+    "  -t, --duration TIME      stop after that much of it\n"                                      \
+    "      --to TIME            stop there, counted from the beginning of the file\n"              \
     "      --codec NAME         h264 (default), hevc, av1, vp9, ffv1, prores, an encoder of\n"     \
     "                           FFmpeg, or copy-settings: what the input has, as far as it\n"      \
     "                           tells: codec, profile, B-frames, distance of keyframes\n"          \
@@ -50,6 +63,13 @@ enum cli_video_option {
     "      --encoder-threads N  threads of the encoder, 0 to 128 (default 0: all CPUs)\n"          \
     "      --no-reuse           compute again what stays as in the frame before: the same "        \
     "result, later\n"
+
+/* Turns a letter of CLI_VIDEO_LETTERS, with its value, into the option that it stands for. Returns
+ * CLI_EXIT_OK, or CLI_EXIT_USAGE with a message; another option stays as it is. */
+int cli_video_letter(const char *command, int argc, char **argv, int *option, const char **value);
+
+/* Are the options, now that all are known, ones that go together? As above. */
+int cli_check_video_options(const char *command, const struct media_video_options *video);
 
 /* Takes one of the options above. Returns CLI_EXIT_OK, or CLI_EXIT_USAGE with a message. */
 int cli_parse_video_option(const char *command, int option, const char *value,

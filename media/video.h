@@ -27,7 +27,11 @@ struct media_video_options {
     bool strip;     /* drop global and stream metadata (never timestamps or colour) */
     unsigned encoder_threads; /* 0: default */
     enum media_deinterlace deinterlace;
-    bool no_reuse; /* compute every frame whole, even what is as in the frame before */
+    /* The part to upscale, counted from the file's beginning; the output begins at 0. */
+    int64_t start_us;    /* 0: from the beginning */
+    int64_t end_us;      /* 0: to the end */
+    int64_t duration_us; /* in place of the end; 0: not given */
+    bool no_reuse;       /* compute every frame whole, even what is as in the frame before */
 };
 
 /* What the job did, for the summary line and for --json. */

@@ -280,7 +280,7 @@ bool media_copy_encoded_metadata(AVStream *to, const AVStream *from)
 }
 
 bool media_copy_chapters(AVFormatContext *to, const AVFormatContext *from, int64_t offset_us,
-                         bool strip)
+                         const struct media_range *range, bool strip)
 {
     if (from->nb_chapters == 0) {
         return true;
@@ -295,12 +295,16 @@ bool media_copy_chapters(AVFormatContext *to, const AVFormatContext *from, int64
         if (chapter == NULL) {
             return false;
         }
-        to->chapters[to->nb_chapters++] = chapter;
         int64_t offset = av_rescale_q(offset_us, AV_TIME_BASE_Q, old->time_base);
         chapter->id = old->id;
         chapter->time_base = old->time_base;
         chapter->start = old->start + offset;
         chapter->end = old->end + offset;
+        if (!media_range_takes_chapter(range, chapter)) {
+            av_free(chapter);
+            continue;
+        }
+        to->chapters[to->nb_chapters++] = chapter;
         if (!strip && av_dict_copy(&chapter->metadata, old->metadata, 0) < 0) {
             return false;
         }

@@ -9,6 +9,7 @@
 #include <libavformat/avformat.h>
 
 #include "media/job.h"
+#include "media/video_range.h"
 
 enum media_copy_verdict {
     MEDIA_COPY_KEEP,
@@ -35,11 +36,11 @@ void media_copy_describe(const AVStream *stream, char *text, size_t size_bytes);
  * as attachments: for those no packet is to be written. */
 AVStream *media_copy_add_stream(AVFormatContext *to, const AVStream *stream, bool strip);
 
-/* Metadata of the whole file and chapters; times are moved by `offset_us`. False when out of
- * memory. */
+/* Metadata of the whole file and chapters; times are moved by `offset_us` and cut to the range.
+ * False when out of memory. */
 bool media_copy_metadata(AVFormatContext *to, const AVFormatContext *from);
 bool media_copy_chapters(AVFormatContext *to, const AVFormatContext *from, int64_t offset_us,
-                         bool strip);
+                         const struct media_range *range, bool strip);
 
 /* Metadata of a stream that is encoded anew: without what describes the old one's bytes. */
 bool media_copy_encoded_metadata(AVStream *to, const AVStream *from);

@@ -190,6 +190,9 @@ enum media_status media_video_input_open(struct media_video_input *input, const 
     }
     if (status == MEDIA_OK) {
         media_timing_begin(input);
+        status = media_range_begin(&input->range, options, input->format, input->stream,
+                                   input->io.regular_file, input->offset_us, error);
+        input->offset_us = input->range.offset_us;
         input->deinterlacer.mode = options->deinterlace;
         input->deinterlacer.time_base = input->stream->time_base;
     }
@@ -220,8 +223,10 @@ static enum media_status read_packet(struct media_video_input *input, media_pack
     enum media_status status = MEDIA_OK;
     media_timing_of_packet(input, packet, stream);
     if (stream != input->stream) {
-        status = sink(opaque, packet, error);
-    } else {
+        if (media_range_takes_packet(&input->range, packet, stream)) {
+            status = sink(opaque, packet, error);
+        }
+    } else if (!input->range.picture_ended) {
         av_status = avcodec_send_packet(input->decoder, packet);
         if (av_status == AVERROR(ENOMEM)) {
             status = fail_av(input, av_status, "cannot decode", error);
@@ -233,23 +238,54 @@ static enum media_status read_packet(struct media_video_input *input, media_pack
     return status;
 }
 
+/* What other streams have in the range and the file behind its last frame. */
+static enum media_status read_rest(struct media_video_input *input, media_packet_sink *sink,
+                                   void *opaque, struct media_error *error)
+{
+    enum media_status status = MEDIA_OK;
+    while (status == MEDIA_OK && !input->demuxer_ended &&
+           !media_range_is_over(&input->range, input->format, input->stream)) {
+        status = read_packet(input, sink, opaque, error);
+    }
+    return status;
+}
+
+/* A decoded frame: *kept if it is one of the range. Damage before the range is not the output's. */
+static enum media_status take_decoded(struct media_video_input *input, AVFrame *frame, bool *kept,
+                                      struct media_error *error)
+{
+    const bool had_begun = input->range.began;
+    media_timing_of_frame(input, frame);
+    enum media_status status =
+        media_range_filter_frame(&input->range, frame, input->stream, kept, error);
+    if (input->range.has_start && !had_begun) {
+        input->n_damaged = input->n_retimed = 0;
+    }
+    return status;
+}
+
 static enum media_status decode(struct media_video_input *input, AVFrame *frame, bool *got_frame,
                                 media_packet_sink *sink, void *opaque, struct media_error *error)
 {
     int n_errors = 0;
-    *got_frame = false;
-    for (;;) {
+    *got_frame = media_range_take_next(&input->range, frame);
+    while (!*got_frame) {
+        if (input->range.picture_ended) {
+            return read_rest(input, sink, opaque, error);
+        }
         int av_status = avcodec_receive_frame(input->decoder, frame);
         if (av_status >= 0) {
-            media_timing_of_frame(input, frame);
-            input->n_decoded++;
-            *got_frame = true;
-            return MEDIA_OK;
+            enum media_status status = take_decoded(input, frame, got_frame, error);
+            if (status != MEDIA_OK) {
+                return status;
+            }
+            continue;
         }
         if (av_status == AVERROR(ENOMEM)) {
             return fail_av(input, av_status, "cannot decode", error);
         }
         if (av_status == AVERROR_EOF) {
+            *got_frame = media_range_take_last(&input->range, frame, input->stream);
             return MEDIA_OK;
         }
         if (av_status != AVERROR(EAGAIN) && n_errors < MAX_ERRORS_IN_A_ROW) {
@@ -264,6 +300,7 @@ static enum media_status decode(struct media_video_input *input, AVFrame *frame,
             }
         }
     }
+    return MEDIA_OK;
 }
 
 static enum media_status read_frame(struct media_video_input *input, AVFrame *frame,
@@ -281,6 +318,7 @@ static enum media_status read_frame(struct media_video_input *input, AVFrame *fr
         if (status != MEDIA_OK) {
             return status;
         }
+        input->n_decoded += *got_frame;
         if (*got_frame && !media_deinterlacer_wants(deinterlacer, frame)) {
             return MEDIA_OK;
         }
@@ -304,6 +342,7 @@ enum media_status media_video_input_read(struct media_video_input *input, AVFram
 void media_video_input_close(struct media_video_input *input)
 {
     media_deinterlacer_free(&input->deinterlacer);
+    media_range_free(&input->range);
     avcodec_free_context(&input->decoder);
     avformat_close_input(&input->format);
     av_packet_free(&input->packet);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The demuxer and the decoder of the stream that is upscaled, and what is done to its frames before
- * they count as the input's: deinterlacing.
+ * they count as the input's: the choice of a range, deinterlacing.
  */
 #ifndef MEDIA_VIDEO_INPUT_H
 #define MEDIA_VIDEO_INPUT_H
@@ -12,6 +12,7 @@
 #include "media/video.h"
 #include "media/video_deinterlace.h"
 #include "media/video_io.h"
+#include "media/video_range.h"
 
 struct media_video_input {
     struct media_video_io io;
@@ -19,6 +20,7 @@ struct media_video_input {
     AVStream *stream; /* the one that is decoded; owned by `format` */
     AVCodecContext *decoder;
     AVPacket *packet;
+    struct media_range range;
     struct media_deinterlacer deinterlacer;
     const char *name;      /* for messages */
     bool demuxer_ended;    /* the decoder is being drained */
@@ -34,8 +36,8 @@ struct media_video_input {
 };
 
 /* Opens the file (or "-") without touching any other file, picks the largest video stream and opens
- * its decoder. Of the options it takes deinterlace. MEDIA_ERROR_INPUT, _UNSUPPORTED, _MEMORY,
- * _CANCELLED; close it in any case. */
+ * its decoder. Of the options it takes the range and deinterlace. MEDIA_ERROR_INPUT, _UNSUPPORTED,
+ * _MEMORY, _CANCELLED; close it in any case. */
 enum media_status media_video_input_open(struct media_video_input *input, const char *path,
                                          const struct media_video_options *options,
                                          const atomic_bool *cancel, struct media_error *error);

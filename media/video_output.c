@@ -272,7 +272,8 @@ enum media_status media_video_output_open(
     output->format->pb = output->io.context;
     if (!add_streams(output, job, options, input, encoder, first_frame, result) ||
         (!options->strip && !media_copy_metadata(output->format, input->format)) ||
-        !media_copy_chapters(output->format, input->format, input->offset_us, options->strip)) {
+        !media_copy_chapters(output->format, input->format, input->offset_us, &input->range,
+                             options->strip)) {
         return fail_memory(error);
     }
     return write_header(output, error);

@@ -72,6 +72,14 @@ static enum media_status read_first_frame(struct media_pipeline *pipeline,
     }
     enum media_status status = media_video_input_read(
         &pipeline->input, pipeline->first_frame, &got_frame, keep_early, &pipeline->early, error);
+    const struct media_range *range = &pipeline->input.range;
+    if (status == MEDIA_OK && !got_frame && (range->has_start || range->picture_ended)) {
+        return media_fail(error, MEDIA_ERROR_INPUT,
+                          "no frame of %s is in the range that begins at %.3f s; the video lasts "
+                          "%.3f s",
+                          pipeline->input.name, (double)range->start_us / AV_TIME_BASE,
+                          (double)pipeline->input.format->duration / AV_TIME_BASE);
+    }
     if (status == MEDIA_OK && !got_frame) {
         char log[200];
         media_video_log_last(log, sizeof log);

@@ -118,7 +118,7 @@ void media_timing_of_frame(struct media_video_input *input, AVFrame *frame)
     input->last_duration = duration;
 }
 
-uint64_t media_timing_expected_frames(const struct media_video_input *input)
+static uint64_t frames_in_file(const struct media_video_input *input)
 {
     const AVStream *stream = input->stream;
     if (stream->nb_frames > 0) {
@@ -137,6 +137,12 @@ uint64_t media_timing_expected_frames(const struct media_video_input *input)
     return n_frames > 0 ? (uint64_t)n_frames : 0;
 }
 
+uint64_t media_timing_expected_frames(const struct media_video_input *input)
+{
+    return media_range_expected_frames(&input->range, frames_in_file(input),
+                                       input->stream->avg_frame_rate);
+}
+
 int64_t media_timing_frame_duration(const struct media_video_input *input)
 {
     AVRational rate = input->stream->avg_frame_rate;
@@ -150,6 +156,9 @@ int64_t media_timing_frame_duration(const struct media_video_input *input)
 double media_timing_missing_seconds(const struct media_video_input *input)
 {
     const AVFormatContext *format = input->format;
+    if (input->range.has_end) {
+        return 0; /* the rest was not wanted */
+    }
     /* A stream that is not read might be the longest one. */
     for (unsigned i = 0; i < format->nb_streams; i++) {
         if (format->streams[i]->discard == AVDISCARD_ALL) {

@@ -18,7 +18,8 @@ void media_timing_of_packet(struct media_video_input *input, AVPacket *packet,
 /* Sets pts, greater than that of the frame before, and duration of a decoded frame. */
 void media_timing_of_frame(struct media_video_input *input, AVFrame *frame);
 
-/* Frames in the whole stream as the container tells or its duration suggests; 0 if unknown. */
+/* Frames in the stream, or the range of it, as the container tells or its duration suggests; 0 if
+ * unknown. */
 uint64_t media_timing_expected_frames(const struct media_video_input *input);
 
 /* Length of one frame in the stream's time base, by the frame rate; 0 if unknown. */
