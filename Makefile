@@ -17,7 +17,7 @@ PHOTOS  ?= ../shared/train/hr
 CORPUS  ?= build-training/corpus
 RUN     ?= build-training/run
 MINUTES ?= 600
-C_ROOMS := $(wildcard include src media cli server plugins tests examples bench training)
+C_ROOMS := $(wildcard include src media cli server program plugins tests examples bench training)
 
 .PHONY: all setup build demo test bench bench-peers train install uninstall format check sanitizers fuzz ci clean help
 all: build

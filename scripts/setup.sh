@@ -32,6 +32,7 @@ libavutil-dev
 libswscale-dev
 libjansson-dev
 libmicrohttpd-dev
+libgnutls28-dev
 libsqlite3-dev
 libseccomp-dev
 libgstreamer1.0-dev

@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-ROOMS = ("include", "src", "media", "cli", "server", "plugins", "examples", "bench", "tests")
+ROOMS = ("include", "src", "media", "cli", "server", "program", "plugins", "examples", "bench", "tests")
 
 # Inside src/ a module may include only headers of a lower rank, and its own.
 SRC_RANK = {
@@ -47,6 +47,7 @@ ROOM_MAY_INCLUDE = {
     "media": {"include"},
     "cli": {"include", "media"},
     "server": {"include", "media"},
+    "program": {"include", "cli", "server"},
     "examples": {"include"},
     "bench": {"include", "src"},
     "plugins": {"include"},
@@ -76,7 +77,7 @@ LIBRARIES = (
     (re.compile(r"vips/|glib|gio/|gobject"), re.compile(r"media/image|tests/")),
     (re.compile(r"lib(av|sw)\w+/"), re.compile(r"media/(video|frame_queue|queue)|tests/")),
     (re.compile(r"jansson\.h"), re.compile(r"cli/|server/|tests/")),
-    (re.compile(r"sqlite3\.h|microhttpd\.h|nghttp2/|openssl/"), re.compile(r"server/|tests/")),
+    (re.compile(r"sqlite3\.h|microhttpd\.h|gnutls/|seccomp\.h|linux/landlock\.h"), re.compile(r"server/|tests/")),
 )
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

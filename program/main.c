@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The program `pipersr`: finds the sub-command.
+ * The program `pipersr`: finds the sub-command, in cli/ or in server/.
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +8,9 @@
 #include "cli/commands.h"
 #include "cli/exit_status.h"
 #include "cli/message.h"
+#ifdef PIPERSR_SERVER
+#include "server/commands.h"
+#endif
 
 static const char help[] =
     "Usage: pipersr upscale INPUT... [-o OUTPUT]   double the size of photos and videos\n"
@@ -17,6 +20,9 @@ static const char help[] =
     "       pipersr export --format F -o MODEL     a model as an ONNX file or a Core ML package\n"
     "       pipersr bench speed                    how fast the network runs here\n"
     "       pipersr bench quality DIR              PSNR and SSIM on a folder with HR/ and LR/\n"
+#ifdef PIPERSR_SERVER
+    "       pipersr serve                          the same for programs and browsers, over HTTP\n"
+#endif
     "\n"
     "  -h, --help     this text; each command has its own, e.g. pipersr upscale --help\n"
     "  -V, --version  the version\n"
@@ -53,6 +59,12 @@ int main(int argc, char **argv)
         return cli_export(argc - 1, argv + 1);
     if (strcmp(word, "bench") == 0)
         return cli_bench(argv[0], argc - 1, argv + 1);
+#ifdef PIPERSR_SERVER
+    if (strcmp(word, "serve") == 0)
+        return server_serve(argc - 1, argv + 1);
+    if (strcmp(word, SERVER_WORKER_COMMAND) == 0)
+        return server_worker(argv[0]);
+#endif
     if (word[0] == '-')
         return cli_upscale(argv[0], argc, argv);
     return cli_usage_error("", "unknown command '%s' (to upscale a file: pipersr upscale FILE)",

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/delivery.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "media/output.h"
+
+enum { COPY_BYTES = 1 << 20 };
+
+struct server_delivery {
+    pthread_t thread;
+    char *from, *to;
+    bool overwrite;
+    int done_fd;
+    enum media_status status;
+    struct media_error error;
+    atomic_bool ended;
+};
+
+static int write_all(int fd, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        const ssize_t written = write(fd, bytes, size);
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0) {
+            bytes += written;
+            size -= (size_t)written;
+        }
+    }
+    return 0;
+}
+
+/* By way of memory: works between any two file systems. */
+static int copy(int from, int to)
+{
+    char *buffer = malloc(COPY_BYTES);
+    if (!buffer)
+        return ENOMEM;
+    int reason = 0;
+    for (ssize_t length; !reason && (length = read(from, buffer, COPY_BYTES)) != 0;) {
+        if (length > 0)
+            reason = write_all(to, buffer, (size_t)length);
+        else if (errno != EINTR)
+            reason = errno;
+    }
+    free(buffer);
+    return reason;
+}
+
+static int copy_file(const char *from, const char *to)
+{
+    const int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (in < 0)
+        return errno;
+    const int out = open(to, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    int reason = out < 0 ? errno : copy(in, out);
+    if (out >= 0 && close(out) != 0 && !reason)
+        reason = errno;
+    close(in);
+    return reason;
+}
+
+static void *deliver(void *opaque)
+{
+    struct server_delivery *delivery = opaque;
+    struct media_output output;
+    delivery->status =
+        media_output_begin(&output, delivery->to, delivery->overwrite, &delivery->error);
+    if (delivery->status == MEDIA_OK) {
+        const int reason = copy_file(delivery->from, output.temporary_path);
+        if (reason) {
+            delivery->status = media_fail(&delivery->error, MEDIA_ERROR_OUTPUT,
+                                          "cannot write '%s': %s", delivery->to, strerror(reason));
+            media_output_abort(&output);
+        } else {
+            delivery->status = media_output_commit(&output, &delivery->error);
+        }
+    }
+    const uint64_t one = 1;
+    const int done_fd = delivery->done_fd;
+    atomic_store(&delivery->ended, true);
+    (void)!write(done_fd, &one, sizeof one);
+    return NULL;
+}
+
+static void free_delivery(struct server_delivery *delivery)
+{
+    free(delivery->from);
+    free(delivery->to);
+    free(delivery);
+}
+
+struct server_delivery *server_delivery_start(const char *from, const char *to, bool overwrite,
+                                              int done_fd, struct server_problem *problem)
+{
+    struct server_delivery *delivery = calloc(1, sizeof *delivery);
+    if (!delivery) {
+        server_fail_memory(problem);
+        return NULL;
+    }
+    delivery->from = strdup(from);
+    delivery->to = strdup(to);
+    delivery->overwrite = overwrite;
+    delivery->done_fd = done_fd;
+    if (delivery->from && delivery->to &&
+        pthread_create(&delivery->thread, NULL, deliver, delivery) == 0)
+        return delivery;
+    free_delivery(delivery);
+    server_fail_memory(problem);
+    return NULL;
+}
+
+bool server_delivery_ended(const struct server_delivery *delivery)
+{
+    return atomic_load(&delivery->ended);
+}
+
+bool server_delivery_finish(struct server_delivery *delivery, struct server_problem *problem)
+{
+    pthread_join(delivery->thread, NULL);
+    const bool delivered = delivery->status == MEDIA_OK;
+    if (!delivered)
+        server_fail(problem, 409, "output", "%s", delivery->error.message);
+    free_delivery(delivery);
+    return delivered;
+}

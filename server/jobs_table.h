@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside the job engine: the table of jobs, its lock, and what the files of the engine share.
+ *
+ * One thread, the scheduler's, changes the state of jobs and removes them; others add jobs and
+ * leave requests. So the scheduler may read a job without the lock, and writes a row first, then
+ * the table under the lock, then tells the listeners: nobody hears of what could still be lost.
+ */
+#ifndef SERVER_JOBS_TABLE_H
+#define SERVER_JOBS_TABLE_H
+
+#include <pthread.h>
+
+#include "server/child.h"
+#include "server/jobs.h"
+#include "server/store.h"
+
+/* A job that has a process, or a result on its way to where it is wanted. */
+struct server_running {
+    struct server_child child;
+    struct server_delivery *delivery; /* NULL: none */
+    int64_t started_ms, sign_ms;      /* monotonic; the last sign of progress */
+    int64_t told_ms;                  /* when listeners last heard of it, monotonic */
+    json_t *outcome;                  /* the last thing that the process said, NULL: nothing */
+    json_t *notes;
+    const char *killed; /* why, a constant; NULL: it was not */
+};
+
+/* A job in the table. */
+struct server_entry {
+    struct server_job *job;            /* owned */
+    struct server_running *running;    /* the scheduler's own */
+    bool cancel_wanted, remove_wanted; /* by whoever waits on `settled` */
+};
+
+struct server_subscription {
+    struct server_subscription *next;
+    char id[SERVER_ID_SIZE]; /* "": of all jobs */
+    server_jobs_listener *listener;
+    void *opaque;
+};
+
+struct server_jobs {
+    struct server_limits limits;
+    char *folder;
+    int lock_fd;
+    struct server_store *store;
+    pthread_t scheduler;
+    bool scheduler_runs;
+    int wake_fd; /* an eventfd */
+
+    pthread_mutex_t mutex; /* of everything below */
+    pthread_cond_t settled;
+    struct server_entry **entries; /* oldest first */
+    size_t n_entries, capacity;
+    size_t n_reserved; /* places of the queue for jobs that are being written */
+    uint64_t sequence;
+    bool draining, stopping;
+    struct server_subscription *subscriptions;
+    uint64_t ended[SERVER_JOB_STATES], frames;
+    uint64_t upload_bytes; /* held by uploads and bodies on their way */
+};
+
+/* With the lock held. NULL if there is none. */
+struct server_entry *server_jobs_find(struct server_jobs *jobs, const char *id);
+
+/* With the lock held: the job has changed. */
+void server_jobs_tell(struct server_jobs *jobs, struct server_job *job);
+
+void server_jobs_wake(struct server_jobs *jobs);
+
+/* "STATE/jobs/ID" and what is below it; malloc'd. */
+char *server_jobs_path(const struct server_jobs *jobs, const char *id, const char *below);
+
+/* Bytes that may still be written to the disk. */
+uint64_t server_jobs_room(struct server_jobs *jobs);
+
+/* The scheduler's thread; ends when `stopping` is set. */
+void *server_scheduler_run(void *opaque);
+
+int64_t server_monotonic_ms(void);
+
+#endif
