@@ -315,6 +315,10 @@ static void remove_job(struct scheduler *scheduler, struct server_entry *entry)
     struct server_problem problem;
     if (!server_store_remove(jobs->store, job->id, &problem))
         fprintf(stderr, "pipersr: job %s: %s\n", job->id, problem.detail);
+    char *folder = server_jobs_path(jobs, job->id, NULL);
+    if (folder)
+        server_folder_remove(folder);
+    free(folder);
     pthread_mutex_lock(&jobs->mutex);
     size_t place = 0;
     while (jobs->entries[place] != entry)
@@ -325,10 +329,6 @@ static void remove_job(struct scheduler *scheduler, struct server_entry *entry)
     server_jobs_tell(jobs, job);
     pthread_cond_broadcast(&jobs->settled);
     pthread_mutex_unlock(&jobs->mutex);
-    char *folder = server_jobs_path(jobs, job->id, NULL);
-    if (folder)
-        server_folder_remove(folder);
-    free(folder);
     server_job_free(job);
     free(entry);
 }
