@@ -8,7 +8,7 @@ _pipersr_options()
     upscale)
         echo "--input --output --recursive --force --skip-existing --format --scale --memory-limit" \
             "--max-pixels --quality --lossless --strip --codec --crf --preset --pix-fmt --encoder-opts --encoder-threads" \
-            "--deinterlace --start --duration --to --no-reuse --quiet --version" \
+            "--deinterlace --max-height --start --duration --to --no-reuse --quiet --version" \
             "$common" ;;
     calibrate) echo '--output --force --model --max-images --keep-size --no-synthetic --quiet --json --help' ;;
     export) echo '--format --output --force --model --precision --size --help' ;;
@@ -29,6 +29,7 @@ _pipersr_values()
     --format) echo 'png jpg webp tiff gif avif heic mp4 mkv mov webm y4m' ;;
     --codec) echo 'h264 hevc av1 vp9 ffv1 prores copy-settings' ;;
     --pix-fmt) echo 'yuv420p yuv422p yuv444p yuv420p10le yuv422p10le yuv444p10le' ;;
+    --max-height) echo '720 1080 1440 2160' ;;
     --deinterlace) echo 'auto yes no' ;;
     --preset) echo 'ultrafast superfast veryfast faster fast medium slow slower veryslow' ;;
     --size) echo '640x360 1280x720 1920x1080' ;;

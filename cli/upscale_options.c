@@ -43,7 +43,11 @@ static const char help[] =
     "      --quality N          1 to 100, for JPEG, WebP, AVIF, HEIC (default 92, 90, 80, 80)\n"
     "      --lossless           WebP, AVIF, HEIC, JPEG XL without loss\n"
     "      --strip              drop profile, EXIF, XMP and other metadata; for videos too\n"
-    "Videos:\n" CLI_VIDEO_OPTIONS_HELP "\n"
+    "Videos:\n";
+
+static const char video_help[] = CLI_VIDEO_OPTIONS_HELP "\n";
+
+static const char last_help[] =
     "Messages:\n"
     "  -q, --quiet              errors only\n"
     "      --json               one JSON object a line on standard output (on standard error if\n"
@@ -217,7 +221,7 @@ bool cli_upscale_parse(int argc, char **argv, struct cli_upscale_options *option
            -1) {
         if (option == 'h' || option == 'V') {
             if (option == 'h')
-                fputs(help, stdout);
+                printf("%s%s%s", help, video_help, last_help);
             else
                 printf("pipersr %s\n", pipersr_version());
             *exit_status = cli_flush_stdout();

@@ -96,6 +96,11 @@ int cli_parse_video_option(const char *command, int option, const char *value,
         return parse_time(command, "--duration", value, false, &video->duration_us);
     case CLI_VIDEO_TO:
         return parse_time(command, "--to", value, false, &video->end_us);
+    case CLI_VIDEO_MAX_HEIGHT:
+        if (!cli_parse_integer(value, 2, 65536, &number))
+            return cli_usage_error(command, "--max-height takes 2 to 65536, not '%s'", value);
+        video->max_height_px = (uint32_t)number;
+        return CLI_EXIT_OK;
     case CLI_VIDEO_DEINTERLACE:
         return parse_deinterlace(command, value, &video->deinterlace);
     default:

@@ -20,6 +20,7 @@ enum cli_video_option {
     CLI_VIDEO_START,
     CLI_VIDEO_DURATION,
     CLI_VIDEO_TO,
+    CLI_VIDEO_MAX_HEIGHT,
     CLI_VIDEO_NO_REUSE,
     CLI_VIDEO_OPTION_END
 };
@@ -33,6 +34,7 @@ enum cli_video_option {
         {"deinterlace", required_argument, NULL, CLI_VIDEO_DEINTERLACE},                           \
         {"start", required_argument, NULL, CLI_VIDEO_START},                                       \
         {"duration", required_argument, NULL, CLI_VIDEO_DURATION},                                 \
+        {"max-height", required_argument, NULL, CLI_VIDEO_MAX_HEIGHT},                             \
         {"to", required_argument, NULL, CLI_VIDEO_TO},                                             \
         {"no-reuse", no_argument, NULL, CLI_VIDEO_NO_REUSE},                                       \
         {"encoder-opts", required_argument, NULL, CLI_VIDEO_ENCODER_OPTS},                         \
@@ -60,6 +62,7 @@ enum cli_video_option {
     "g=48:tune=film\n"                                                                             \
     "      --deinterlace WHEN   auto (default): frames that say they are interlaced; yes: all; "   \
     "no\n"                                                                                         \
+    "      --max-height N       never higher than that: what the network makes is fitted to it\n"  \
     "      --encoder-threads N  threads of the encoder, 0 to 128 (default 0: all CPUs)\n"          \
     "      --no-reuse           compute again what stays as in the frame before: the same "        \
     "result, later\n"

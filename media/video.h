@@ -28,10 +28,11 @@ struct media_video_options {
     unsigned encoder_threads; /* 0: default */
     enum media_deinterlace deinterlace;
     /* The part to upscale, counted from the file's beginning; the output begins at 0. */
-    int64_t start_us;    /* 0: from the beginning */
-    int64_t end_us;      /* 0: to the end */
-    int64_t duration_us; /* in place of the end; 0: not given */
-    bool no_reuse;       /* compute every frame whole, even what is as in the frame before */
+    int64_t start_us;       /* 0: from the beginning */
+    int64_t end_us;         /* 0: to the end */
+    int64_t duration_us;    /* in place of the end; 0: not given */
+    uint32_t max_height_px; /* of the output as it is shown; 0: no limit */
+    bool no_reuse;          /* compute every frame whole, even what is as in the frame before */
 };
 
 /* What the job did, for the summary line and for --json. */

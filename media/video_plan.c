@@ -18,22 +18,35 @@ static void note(const struct media_job *job, const char *line)
     }
 }
 
-static void plan_orientation(struct media_video_plan *plan, const struct media_job *job,
-                             const AVOutputFormat *muxer, const AVStream *stream,
-                             const AVFrame *first_frame)
+/* How players are told to turn the picture; NULL if they are not. */
+static const uint8_t *find_matrix(const AVStream *stream, const AVFrame *first_frame,
+                                  size_t *size_bytes)
 {
-    if (media_video_output_keeps_rotation(muxer)) {
-        return; /* it travels as side data */
-    }
-    size_t size_bytes = 0;
-    const uint8_t *matrix = media_stream_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size_bytes);
+    const uint8_t *matrix = media_stream_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, size_bytes);
     const AVFrameSideData *of_frame =
         av_frame_get_side_data(first_frame, AV_FRAME_DATA_DISPLAYMATRIX);
     if (matrix == NULL && of_frame != NULL) {
         matrix = of_frame->data;
-        size_bytes = of_frame->size;
+        *size_bytes = of_frame->size;
     }
-    if (matrix != NULL && !media_orientation_from_matrix(matrix, size_bytes, &plan->orientation)) {
+    return matrix;
+}
+
+static void plan_orientation(struct media_video_plan *plan, const struct media_job *job,
+                             const AVOutputFormat *muxer, const AVStream *stream,
+                             const AVFrame *first_frame)
+{
+    size_t size_bytes = 0;
+    struct media_orientation orientation = {0};
+    const uint8_t *matrix = find_matrix(stream, first_frame, &size_bytes);
+    const bool is_known =
+        matrix == NULL || media_orientation_from_matrix(matrix, size_bytes, &orientation);
+    if (media_video_output_keeps_rotation(muxer)) {
+        plan->shown_transposed = orientation.transpose; /* it travels as side data */
+        return;
+    }
+    plan->orientation = orientation;
+    if (!is_known) {
         note(job, "the video's rotation is not a multiple of 90 degrees and is lost in this "
                   "container; .mp4 keeps it");
     }
@@ -59,6 +72,40 @@ static enum media_status plan_sizes(struct media_video_plan *plan, const struct 
             width_px *= info.scale;
             height_px *= info.scale;
         }
+    }
+    return MEDIA_OK;
+}
+
+/* Fits the picture into a height, as it is shown, with its shape kept: sizes are even for the sake
+ * of 4:2:0, and the pixels' own shape makes up for the rounding. */
+static enum media_status fit_height(struct media_video_plan *plan, uint32_t max_height_px,
+                                    struct media_error *error)
+{
+    int *width_px = &plan->target.width_px, *height_px = &plan->target.height_px;
+    int old_height_px = plan->pass_height_px[0];
+    if (plan->shown_transposed) {
+        width_px = &plan->target.height_px;
+        height_px = &plan->target.width_px;
+        old_height_px = plan->pass_width_px[0];
+    }
+    if (max_height_px == 0 || *height_px <= (int64_t)max_height_px) {
+        return MEDIA_OK;
+    }
+    if (old_height_px >= (int64_t)max_height_px) {
+        return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                          "the video is %d pixels high already; with --max-height %u there is "
+                          "nothing to enlarge",
+                          old_height_px, max_height_px);
+    }
+    const int from_width_px = *width_px, from_height_px = *height_px;
+    *height_px = (int)(max_height_px & ~1U);
+    int64_t half_px = av_rescale(from_width_px, *height_px, 2 * (int64_t)from_height_px);
+    *width_px = half_px > 0 ? (int)(2 * half_px) : 2;
+    plan->shape.num = from_width_px;
+    plan->shape.den = from_height_px;
+    plan->shape = av_mul_q(plan->shape, (AVRational){*height_px, *width_px});
+    if (plan->shown_transposed) {
+        plan->shape = av_inv_q(plan->shape);
     }
     return MEDIA_OK;
 }
@@ -116,6 +163,10 @@ static void plan_picture(struct media_video_plan *plan, const AVOutputFormat *mu
     if (plan->orientation.transpose && sample_aspect_ratio.num > 0) {
         sample_aspect_ratio = av_inv_q(sample_aspect_ratio);
     }
+    if (plan->shape.num != plan->shape.den) {
+        const bool is_known = sample_aspect_ratio.num > 0 && sample_aspect_ratio.den > 0;
+        sample_aspect_ratio = is_known ? av_mul_q(sample_aspect_ratio, plan->shape) : plan->shape;
+    }
     AVRational frame_rate =
         av_guess_frame_rate(input->format, stream, (AVFrame *)(uintptr_t)first_frame);
     if (frame_rate.num <= 0 || frame_rate.den <= 0) {
@@ -157,6 +208,7 @@ static void plan_planes(struct media_video_plan *plan)
 {
     pipersr_yuv_format target;
     plan->planar = plan->source.format == plan->target.format &&
+                   plan->target.height_px == plan->network_output.height_px &&
                    media_orientation_is_plain(&plan->orientation) &&
                    media_planar_describe(&plan->source, &plan->planes) &&
                    media_planar_describe(&plan->target, &target) &&
@@ -170,7 +222,7 @@ media_video_plan_make(struct media_video_plan *plan, const struct media_job *job
                       const struct media_video_input *input, const AVFrame *first_frame,
                       struct media_video_encoder *encoder, struct media_error *error)
 {
-    *plan = (struct media_video_plan){0};
+    *plan = (struct media_video_plan){.shape = {1, 1}};
     enum media_status status = media_colour_describe(first_frame, &plan->source, error);
     if (status == MEDIA_OK) {
         status = media_video_encoder_choose(encoder, job, options, muxer, input,
@@ -200,6 +252,10 @@ media_video_plan_make(struct media_video_plan *plan, const struct media_job *job
     plan->network_output.height_px = plan->pass_height_px[job->passes];
     plan->target = plan->network_output;
     plan->target.format = encoder->format;
+    status = fit_height(plan, options->max_height_px, error);
+    if (status != MEDIA_OK) {
+        return status;
+    }
     plan_picture(plan, muxer, input, first_frame);
     plan_target_colour(plan);
     plan_planes(plan);

@@ -21,7 +21,9 @@ struct media_video_plan {
     enum AVPixelFormat network_format;    /* RGB that loses nothing of the source */
     enum AVPixelFormat frame_format;      /* between the stages: the source's, or network_format */
     struct media_orientation orientation; /* to be applied to the pixels */
-    struct media_samples network_input;   /* before the orientation is applied */
+    bool shown_transposed;                /* players turn the output by 90 degrees */
+    AVRational shape; /* of a pixel after the last step, where it was square before */
+    struct media_samples network_input; /* before the orientation is applied */
     struct media_samples network_output;
     struct media_samples target;        /* what the encoder gets */
     struct media_video_picture picture; /* how the encoder is told about it */
