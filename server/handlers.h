@@ -32,6 +32,10 @@ bool server_service_prepare(struct server_http *http);
 
 /* server/page.c */
 enum MHD_Result server_handle_page(struct server_request *request);
+enum MHD_Result server_handle_page_file(struct server_request *request);
+
+/* server/preview.c */
+enum MHD_Result server_handle_job_preview(struct server_request *request);
 
 /* server/preflight.c */
 enum MHD_Result server_handle_preflight(struct server_request *request);

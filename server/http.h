@@ -54,6 +54,7 @@ struct server_http {
     pthread_t ticker;
     bool ticker_runs;
     atomic_uint_fast64_t n_requests, n_refused;
+    atomic_uint n_previews; /* that are being made */
 
     pthread_mutex_t mutex; /* of everything below */
     pthread_cond_t ticked;

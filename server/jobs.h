@@ -105,6 +105,11 @@ bool server_jobs_open_result(struct server_jobs *jobs, const char *id, struct se
 bool server_jobs_open_input(struct server_jobs *jobs, const char *id, struct server_job_file *file,
                             struct server_problem *problem);
 
+/* Where a video lies that a job reads, or with `result` made, and what it is called; both malloc'd.
+ * 404 if there is no such job, 415 if it is no video, 409 or 410 if there is no result. */
+bool server_jobs_find_video(struct server_jobs *jobs, const char *id, bool result, char **path,
+                            char **name, struct server_problem *problem);
+
 /* ------------------------------------------------------------------------------------ events -- */
 
 /* Called after every change of the job, or with id NULL of any job, by any thread, with the

@@ -203,6 +203,33 @@ bool server_jobs_open_input(struct server_jobs *jobs, const char *id, struct ser
     return open_of_job(jobs, id, input_path, file, problem);
 }
 
+bool server_jobs_find_video(struct server_jobs *jobs, const char *id, bool result, char **path,
+                            char **name, struct server_problem *problem)
+{
+    struct server_job_file file;
+    struct server_problem found = {0};
+    *path = *name = NULL;
+    pthread_mutex_lock(&jobs->mutex);
+    const struct server_entry *entry = server_jobs_find(jobs, id);
+    if (!entry)
+        server_fail(&found, 404, "not-found", "there is no job %.40s", id);
+    else if (entry->job->kind != SERVER_JOB_VIDEO)
+        server_fail(&found, 415, "unsupported", "only videos have moments; this is a picture");
+    else
+        *path = (result ? result_path : input_path)(jobs, entry->job, &file, &found);
+    if (*path)
+        *name = strdup(file.name);
+    pthread_mutex_unlock(&jobs->mutex);
+    if (*name)
+        return true;
+    free(*path);
+    *path = NULL;
+    if (found.status == 0)
+        return server_fail_memory(problem);
+    *problem = found;
+    return false;
+}
+
 /* ------------------------------------------------------------------------------------ events -- */
 
 struct server_subscription *server_jobs_subscribe(struct server_jobs *jobs, const char *id,

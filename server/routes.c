@@ -6,6 +6,7 @@
 
 #include "server/handlers.h"
 #include "server/request.h"
+#include "server/web.h"
 
 static const struct server_route routes[] = {
     {"POST", "/v1/video/upscale", SERVER_BODY_FILE, false, server_handle_video_upscale},
@@ -17,6 +18,7 @@ static const struct server_route routes[] = {
     {"GET", "/v1/jobs/{id}/events", SERVER_BODY_NONE, false, server_handle_job_events},
     {"GET", "/v1/jobs/{id}/result", SERVER_BODY_NONE, false, server_handle_job_result},
     {"GET", "/v1/jobs/{id}/input", SERVER_BODY_NONE, false, server_handle_job_input},
+    {"GET", "/v1/jobs/{id}/preview", SERVER_BODY_NONE, false, server_handle_job_preview},
     {"GET", "/v1/events", SERVER_BODY_NONE, false, server_handle_events},
     {"GET", "/v1/status", SERVER_BODY_NONE, false, server_handle_status},
     {"GET", "/v1/models", SERVER_BODY_NONE, false, server_handle_models},
@@ -27,6 +29,10 @@ static const struct server_route routes[] = {
     {"GET", "/events", SERVER_BODY_NONE, false, server_handle_events},
 };
 enum { ROUTES = sizeof routes / sizeof *routes };
+
+/* For the files of the page, whatever they are called. */
+static const struct server_route page_file = {"GET", "*", SERVER_BODY_NONE, true,
+                                              server_handle_page_file};
 
 /* For any path, when the browser asks what another page may do. */
 static const struct server_route preflight = {"OPTIONS", "*", SERVER_BODY_NONE, true,
@@ -76,6 +82,12 @@ const struct server_route *server_route_find(const char *method, const char *pat
         gets = gets || strcmp(routes[i].method, "GET") == 0;
         posts = posts || strcmp(routes[i].method, "POST") == 0;
         deletes = deletes || strcmp(routes[i].method, "DELETE") == 0;
+    }
+    struct server_web_file file;
+    if (server_web_find(path, &file)) {
+        if (is_method(&page_file, method))
+            return &page_file;
+        gets = true;
     }
     *other_methods = allow_of(gets, posts, deletes);
     if (*other_methods && strcmp(method, "OPTIONS") == 0)

@@ -20,6 +20,7 @@
 #include "media/image.h"
 #include "media/output.h"
 #include "media/video.h"
+#include "media/video_still.h"
 #include "server/commands.h"
 #include "server/folder.h"
 #include "server/naming.h"
@@ -277,6 +278,30 @@ static enum media_status do_job(struct worker *worker, struct media_error *error
     return status;
 }
 
+static enum media_status do_still(struct worker *worker, struct media_error *error)
+{
+    struct server_engine engine = {0};
+    const json_t *options = json_object_get(worker->order, "options");
+    const double seconds = json_number_value(json_object_get(worker->order, "seconds"));
+    enum media_status status = MEDIA_OK;
+    if (options)
+        status = server_engine_open(&engine, options, PIPERSR_USE_VIDEO,
+                                    (unsigned)number_of(worker->order, "threads"), error);
+    char *path = server_path_join(worker->work, SERVER_WORKER_STILL_FILE, NULL);
+    const struct media_job job = {
+        .pass = {engine.pass[0], engine.pass[1]}, .passes = engine.passes, .scale = engine.scale};
+    if (status == MEDIA_OK && !path)
+        status = media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
+    if (status == MEDIA_OK)
+        status = media_video_still(&job, text_of(worker->order, "input"), seconds,
+                                   options ? NULL : path, options ? path : NULL, error);
+    free(path);
+    server_engine_close(&engine);
+    if (status == MEDIA_OK)
+        say(json_pack("{s:s, s:s}", "event", "done", "file", SERVER_WORKER_STILL_FILE));
+    return status;
+}
+
 /* ------------------------------------------------------------------------------------ the frame */
 
 static json_t *read_order(void)
@@ -340,7 +365,8 @@ int server_worker(const char *program_path)
     worker.video = strcmp(kind, "video") == 0;
     enum media_status status = prepare(&worker, program_path, &error);
     if (status == MEDIA_OK)
-        status = do_job(&worker, &error);
+        status = strcmp(kind, SERVER_WORKER_STILL) == 0 ? do_still(&worker, &error)
+                                                        : do_job(&worker, &error);
     if (status != MEDIA_OK)
         say_failure(&worker, status, &error);
     json_decref(worker.order);

@@ -14,6 +14,9 @@
  *      "width_px": N, "height_px": N, "frames": N}
  *     {"event": "failed", "status": N of HTTP, "name": of the problem, "detail": one line}
  *
+ * With the kind "still", and "seconds" (a real number) besides, it makes one picture of a video,
+ * work/still.png: enlarged if there are "options", else as it is.
+ *
  * "done" is also in work/outcome.json, written when the result is on the disk: a server that was
  * killed before it could read the line finds it there.
  */
@@ -21,5 +24,7 @@
 #define SERVER_WORKER_H
 
 #define SERVER_WORKER_OUTCOME "outcome.json"
+#define SERVER_WORKER_STILL "still"
+#define SERVER_WORKER_STILL_FILE "still.png"
 
 #endif
