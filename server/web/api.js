@@ -2,9 +2,10 @@
 // The server's HTTP interface. Errors are thrown as Problem, with the fields of a problem document.
 
 export class Problem extends Error {
-    constructor({ status = 0, title = "", detail = "" } = {}) {
+    // retryAfter: seconds that the server asks to wait; 0: it does not.
+    constructor({ status = 0, title = "", detail = "", retryAfter = 0 } = {}) {
         super(detail || title || `status ${status}`);
-        Object.assign(this, { status, title, detail });
+        Object.assign(this, { status, title, detail, retryAfter });
     }
 }
 
@@ -15,11 +16,11 @@ export function onLocked(listener) {
     session.addEventListener("locked", listener);
 }
 
-function problemOf(status, text) {
+function problemOf(status, text, retryAfter) {
     if (status === 401) session.dispatchEvent(new Event("locked"));
     try {
-        const document = JSON.parse(text);
-        return new Problem({ status, title: document.title, detail: document.detail });
+        const { title, detail } = JSON.parse(text);
+        return new Problem({ status, title, detail, retryAfter: Number(retryAfter) || 0 });
     } catch {
         return new Problem({ status });
     }
@@ -33,7 +34,10 @@ async function request(path, options) {
         if (fault.name === "AbortError") throw fault;
         throw new Problem();
     }
-    if (!response.ok) throw problemOf(response.status, await response.text().catch(() => ""));
+    if (!response.ok) {
+        const text = await response.text().catch(() => "");
+        throw problemOf(response.status, text, response.headers.get("Retry-After"));
+    }
     return response;
 }
 
@@ -74,7 +78,9 @@ export function send(path, { file, fields = {}, key, signal, onProgress }) {
         if (key) xhr.setRequestHeader("Idempotency-Key", key);
         xhr.upload.onprogress = event => onProgress?.(event.loaded, event.total);
         xhr.onload = () => {
-            if (xhr.status < 200 || xhr.status > 299) return reject(problemOf(xhr.status, xhr.responseText));
+            if (xhr.status < 200 || xhr.status > 299) {
+                return reject(problemOf(xhr.status, xhr.responseText, xhr.getResponseHeader("Retry-After")));
+            }
             try {
                 resolve(JSON.parse(xhr.responseText));
             } catch {

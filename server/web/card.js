@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One file's card in a list: what it is, how far it is, what can be done with it.
 
+import { picture } from "./api.js";
 import { optionsText } from "./options.js";
 import { bytes, count, duration, problemText, rate } from "./words.js";
 
@@ -59,23 +60,45 @@ function progressOf(item) {
 
 function showPicture(card, item) {
     const image = card.querySelector("img");
-    const source = item.pictureUrl ?? pictureOf(item);
-    if (!source || image.dataset.source === source) return;
-    image.dataset.source = source;
-    image.onload = () => (image.hidden = false);
-    image.onerror = () => (image.hidden = true);
-    // Not by `loading=lazy` while hidden: it would never be near the view.
-    image.loading = item.pictureUrl ? "eager" : "lazy";
-    image.hidden = false;
-    image.src = source;
+    const show = source => {
+        if (image.dataset.source === source) return;
+        image.dataset.source = source;
+        image.onerror = () => (image.hidden = true);
+        image.hidden = false;
+        image.src = source;
+    };
+    if (item.pictureUrl) show(item.pictureUrl);
+    else if (item.phase === "job" && item.kind === "image") show(`/v1/jobs/${encodeURIComponent(item.job.id)}/input`);
+    else if (item.phase === "job" && item.job.state === "done") whenSeen(card, () => fetchPicture(item, show));
 }
 
-// A job's picture comes from the server after a reload; a video's once its frames have been seen to decode.
-function pictureOf(item) {
-    if (item.phase !== "job") return null;
-    const base = `/v1/jobs/${encodeURIComponent(item.job.id)}`;
-    if (item.kind === "image") return `${base}/input`;
-    return item.job.state === "done" ? `${base}/preview?t=0&side=before` : null;
+// A video's picture costs the server a process: one is made at a time, and only of cards that are looked at.
+let lastPicture = Promise.resolve();
+
+function fetchPicture(item, show) {
+    lastPicture = lastPicture.then(async () => {
+        try {
+            const blob = await picture(`/v1/jobs/${encodeURIComponent(item.job.id)}/preview?t=0&side=before`);
+            item.pictureUrl = URL.createObjectURL(blob);
+            show(item.pictureUrl);
+        } catch {
+            // The icon stays.
+        }
+    });
+}
+
+const seen = new WeakMap();
+const observer = new IntersectionObserver(entries => {
+    for (const entry of entries.filter(each => each.isIntersecting)) {
+        observer.unobserve(entry.target);
+        seen.get(entry.target)();
+    }
+});
+
+function whenSeen(card, action) {
+    if (seen.has(card)) return;
+    seen.set(card, action);
+    observer.observe(card);
 }
 
 function setText(element, text) {

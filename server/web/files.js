@@ -12,6 +12,28 @@ export function kindOf(file) {
     return file.type.startsWith("video/") ? "video" : null;
 }
 
+// A small picture of a frame near the start of a video, as a Blob; null where the browser cannot play the file.
+export function frameOf(file) {
+    const video = Object.assign(document.createElement("video"), { muted: true, preload: "auto" });
+    const url = URL.createObjectURL(file);
+    return new Promise(resolve => {
+        const end = picture => {
+            URL.revokeObjectURL(url);
+            resolve(picture);
+        };
+        video.onloadeddata = () => (video.currentTime = Math.min(1, video.duration / 4 || 0));
+        video.onerror = () => end(null);
+        video.onseeked = () => {
+            const canvas = document.createElement("canvas");
+            canvas.height = 144;
+            canvas.width = Math.max(1, Math.round((144 * video.videoWidth) / video.videoHeight));
+            canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
+            canvas.toBlob(end, "image/jpeg");
+        };
+        video.src = url;
+    });
+}
+
 const fileOf = entry => new Promise((resolve, reject) => entry.file(resolve, reject));
 
 async function* filesUnder(entry) {

@@ -53,6 +53,7 @@ async function connect() {
     byId("locked").hidden = true;
     byId("app").hidden = false;
     byId("machine").textContent = `${status.version} · ${status.cpu.isa} · ${status.cpu.threads} threads`;
+    queue.setLimits(status.limits);
     options.fillModels(await api.models());
     let lost = false;
     // No event tells of jobs that were removed elsewhere.
@@ -73,7 +74,7 @@ async function connect() {
 
 showTheme();
 byId("theme").addEventListener("click", nextTheme);
-byId("locked-again").addEventListener("click", () => location.reload());
+byId("locked-again").addEventListener("click", connect); // not a reload: chosen files stay
 api.onLocked(showLocked);
 options.begin();
 queue.begin(viewer);

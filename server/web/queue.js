@@ -6,7 +6,8 @@
 
 import * as api from "./api.js";
 import { isOver, makeCard, updateCard } from "./card.js";
-import { kindOf } from "./files.js";
+import { frameOf, kindOf } from "./files.js";
+import { listOf, place } from "./lists.js";
 import { optionsFor } from "./options.js";
 import { count } from "./words.js";
 
@@ -18,41 +19,10 @@ const byJob = new Map();
 const viewed = { show: null };
 let listed = 0; // of the server's jobs, how many have been asked for
 let uploading = false;
+let mostQueued = Infinity; // jobs that the server lets wait
 
 function announce(text) {
     byId("announcer").textContent = text;
-}
-
-// Lists
-
-function listOf(item) {
-    if (item.phase === "ready") return "ready";
-    return item.phase === "refused" || isOver(item) ? "finished" : "active";
-}
-
-// The queue in the order of its work; what is finished with the newest on top.
-function orderOf(item) {
-    const phase = { uploading: 1, waiting: 3 }[item.phase];
-    if (listOf(item) === "active") return phase ?? (item.job.state === "running" ? 0 : 2);
-    return 0;
-}
-
-function isBefore(a, b) {
-    if (orderOf(a) !== orderOf(b)) return orderOf(a) < orderOf(b);
-    return listOf(a) === "finished" ? a.since > b.since : a.since < b.since;
-}
-
-// Puts the item's card where it belongs, and leaves it alone if it is there: a moved element loses the focus.
-function place(item) {
-    const list = byId(`${listOf(item)}-jobs`);
-    const others = Array.from(list.children).filter(card => card !== item.card);
-    const next = others.find(card => isBefore(item, card.item)) ?? null;
-    if (item.card.parentElement === list && item.card.nextElementSibling === next) return;
-    const focused = item.card.contains(document.activeElement) ? document.activeElement : null;
-    list.insertBefore(item.card, next);
-    if (!focused) return;
-    if (!focused.hidden) focused.focus();
-    if (document.activeElement !== focused) item.card.querySelector("[data-action]:not([hidden])")?.focus();
 }
 
 function show(item) {
@@ -99,9 +69,9 @@ export function take(files) {
             continue;
         }
         const item = { phase: "ready", file, kind, name: file.name, bytes: file.size, since: performance.timeOrigin + performance.now() };
-        if (kind === "image") item.pictureUrl = URL.createObjectURL(file);
-        else pictureOfVideo(item);
         items.add(item);
+        if (kind === "image") item.pictureUrl = URL.createObjectURL(file);
+        else takeFrame(item);
         show(item);
     }
     const taken = files.length - refused.length;
@@ -115,26 +85,11 @@ export function take(files) {
     announce(words.join(" "));
 }
 
-// A frame from near the start, drawn by the browser where it can play the file.
-function pictureOfVideo(item) {
-    const video = Object.assign(document.createElement("video"), { muted: true, preload: "auto" });
-    const url = URL.createObjectURL(item.file);
-    const end = () => URL.revokeObjectURL(url);
-    video.onloadeddata = () => (video.currentTime = Math.min(1, video.duration / 4 || 0));
-    video.onerror = end;
-    video.onseeked = () => {
-        const canvas = document.createElement("canvas");
-        canvas.height = 144;
-        canvas.width = Math.max(1, Math.round((144 * video.videoWidth) / video.videoHeight));
-        canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
-        end();
-        canvas.toBlob(blob => {
-            if (!blob || !items.has(item)) return;
-            item.pictureUrl = URL.createObjectURL(blob);
-            show(item);
-        }, "image/jpeg");
-    };
-    video.src = url;
+async function takeFrame(item) {
+    const frame = await frameOf(item.file);
+    if (!frame || !items.has(item)) return;
+    item.pictureUrl = URL.createObjectURL(frame);
+    show(item);
 }
 
 // To the server
@@ -147,15 +102,23 @@ function start(item, options) {
     show(item);
 }
 
+const sleep = seconds => new Promise(resolve => setTimeout(resolve, 1000 * seconds));
+
 async function uploadWaiting() {
     if (uploading) return;
     uploading = true;
     for (;;) {
         const item = [...items].filter(each => each.phase === "waiting").sort((a, b) => a.since - b.since)[0];
         if (!item) break;
-        await upload(item);
+        // A large file is not sent only to hear that the queue is full.
+        if ([...byJob.values()].filter(each => each.job.state === "queued").length >= mostQueued) await sleep(2);
+        else await upload(item);
     }
     uploading = false;
+}
+
+export function setLimits(limits) {
+    mostQueued = limits.queued ?? Infinity;
 }
 
 async function upload(item) {
@@ -184,6 +147,11 @@ async function upload(item) {
         if (fault.name === "AbortError") {
             item.phase = "ready";
             announce(`Stopped: ${item.name}`);
+        } else if ([429, 503].includes(fault.status) && fault.retryAfter) {
+            item.phase = "waiting"; // as long as it takes: somebody who drops 500 photos wants all of them
+            show(item);
+            await sleep(Math.min(fault.retryAfter, 10));
+            return;
         } else {
             if (fault.status === 404) item.uploadId = null; // kept for a preview, and gone since
             item.phase = "refused";

@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -479,6 +480,54 @@ def test_without_a_session_the_page_says_how_to_get_one(browser, server):
     context.close()
     assert not watched.foreign
     assert all("401" in line for line in watched.errors), watched.errors
+
+
+def test_more_files_than_the_queue_takes(browser, make_server, tmp_path, tiny_png):
+    """They wait in the page until there is room."""
+    server = make_server("--max-queued", 1, "--max-rate", 1000).start()
+    context = browser.new_context()
+    watched = Watched(context, server.url)
+    watched.page.goto(server.link)
+    for number in range(6):
+        (tmp_path / f"{number}.png").write_bytes(tiny_png)
+    upscale(watched.page, *[tmp_path / f"{number}.png" for number in range(6)])
+    expect(watched.page.locator("#finished li.job")).to_have_count(6, timeout=60_000)
+    assert all(job["state"] == "done" for job in server.get("/v1/jobs").json()["jobs"])
+    context.close()
+    assert not watched.foreign
+    assert all("503" in line for line in watched.errors), watched.errors
+
+
+def test_restart_of_the_server(browser, make_server, tmp_path, tiny_png):
+    """The page says what is wrong while the server is away, and goes on without losing chosen files."""
+    (tmp_path / "done.png").write_bytes(tiny_png)
+    server = make_server().start()
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(server.link)
+    upscale(page, tmp_path / "done.png")
+    finished(page, "done.png")
+    page.set_input_files("#files", [SMALL])
+    server.kill()
+    expect(page.locator("#banner")).to_contain_text("connection to the server is lost")
+    again = make_server("--port", urllib.parse.urlsplit(server.url).port).start()
+    expect(page.locator("#locked")).to_be_visible(timeout=20_000)
+    other = context.new_page()
+    other.goto(again.link)
+    expect(job_card(other, "done.png")).to_be_visible()
+    page.locator("#locked-again").click()
+    expect(page.locator("#app")).to_be_visible()
+    expect(page.locator("#banner")).to_be_hidden()
+    page.locator("#start").click()
+    finished(page, "badge.png")
+    expect(job_card(other, "badge.png")).to_be_visible()
+    # The link is good for one browser; whoever has it later is told how to get another.
+    stranger = browser.new_context()
+    late = stranger.new_page()
+    late.goto(again.link)
+    expect(late.locator("#locked")).to_be_visible()
+    stranger.close()
+    context.close()
 
 
 def test_files_of_the_page(server):
