@@ -16,6 +16,7 @@ struct creation {
     enum server_job_kind kind;
     json_t *options;
     char *name;
+    char *upload_path; /* of an upload that came before; NULL: the file is this request's body */
     struct server_subscription *subscription; /* while it waits for the job's end */
 };
 
@@ -25,6 +26,7 @@ static void free_creation(void *own)
     server_jobs_unsubscribe(creation->jobs, creation->subscription);
     json_decref(creation->options);
     free(creation->name);
+    free(creation->upload_path);
     free(creation);
 }
 
@@ -38,7 +40,7 @@ struct gathering {
 /* Arguments of the query that are no options of the job. */
 static bool is_of_request(const char *name)
 {
-    return strcmp(name, "wait") == 0 || strcmp(name, "name") == 0;
+    return strcmp(name, "wait") == 0 || strcmp(name, "name") == 0 || strcmp(name, "upload") == 0;
 }
 
 static enum MHD_Result take_argument(void *opaque, enum MHD_ValueKind kind, const char *name,
@@ -79,6 +81,29 @@ static const char *field(const struct server_request *request, const char *name)
     return value ? value : server_request_argument(request, name);
 }
 
+/* The file: of this request, or of an upload. */
+static bool find_input(struct server_request *request, struct creation *creation)
+{
+    const char *upload = field(request, "upload"), *given = field(request, "name");
+    if (upload && request->upload.bytes > 0)
+        return server_fail(&request->problem, 422, "two-files",
+                           "the request names an upload and holds a file; one of them is enough");
+    if (upload && !server_uploads_find(request->http->uploads, upload, &creation->upload_path,
+                                       &creation->name, &request->problem))
+        return false;
+    if (!upload && !request->upload.has_file)
+        return server_fail(&request->problem, 422, "no-file",
+                           "the body holds no file: send it as the field 'file' of a form, or as "
+                           "the body itself");
+    if (given) {
+        free(creation->name);
+        creation->name = server_name_clean(given);
+    } else if (!upload) {
+        creation->name = strdup(request->upload.name ? request->upload.name : "input");
+    }
+    return creation->name ? true : server_fail_memory(&request->problem);
+}
+
 static bool begin(struct server_request *request, enum server_job_kind kind)
 {
     struct creation *creation = calloc(1, sizeof *creation);
@@ -89,18 +114,9 @@ static bool begin(struct server_request *request, enum server_job_kind kind)
     creation->jobs = request->http->jobs;
     creation->kind = kind;
     creation->options = json_object();
-    if (!request->upload.has_file)
-        return server_fail(&request->problem, 422, "no-file",
-                           "the body holds no file: send it as the field 'file' of a form, or as "
-                           "the body itself");
-    const char *given = field(request, "name");
-    if (given)
-        creation->name = server_name_clean(given);
-    else
-        creation->name = strdup(request->upload.name ? request->upload.name : "input");
-    if (!creation->name || !creation->options)
+    if (!creation->options)
         return server_fail_memory(&request->problem);
-    return gather_options(request, creation);
+    return find_input(request, creation) && gather_options(request, creation);
 }
 
 /* ---------------------------------------------------------------------------------------- the job
@@ -110,12 +126,17 @@ static bool begin(struct server_request *request, enum server_job_kind kind)
 static void create_job(struct server_request *request)
 {
     const struct creation *creation = request->own;
+    const char *upload = field(request, "upload");
     const struct server_job_request wanted = {.kind = creation->kind,
                                               .name = creation->name,
-                                              .input_path = request->upload.path,
+                                              .input_path = upload ? creation->upload_path
+                                                                   : request->upload.path,
                                               .take_input = true,
+                                              /* Not moved: the upload stays if there is no job. */
+                                              .link_input = upload != NULL,
                                               .options = creation->options};
-    server_jobs_create(creation->jobs, &wanted, request->id, NULL, &request->problem);
+    if (server_jobs_create(creation->jobs, &wanted, request->id, NULL, &request->problem) && upload)
+        server_uploads_remove(request->http->uploads, upload, NULL);
 }
 
 static bool is_set(const char *value)

@@ -36,6 +36,12 @@ enum MHD_Result server_handle_page_file(struct server_request *request);
 
 /* server/preview.c */
 enum MHD_Result server_handle_job_preview(struct server_request *request);
+enum MHD_Result server_handle_upload_preview(struct server_request *request);
+
+/* server/uploads_http.c */
+enum MHD_Result server_handle_uploads(struct server_request *request);
+enum MHD_Result server_handle_upload(struct server_request *request);
+enum MHD_Result server_handle_upload_delete(struct server_request *request);
 
 /* server/preflight.c */
 enum MHD_Result server_handle_preflight(struct server_request *request);

@@ -41,6 +41,7 @@ static void *tick(void *opaque)
         pthread_cond_timedwait(&http->ticked, &http->mutex, &until);
         pthread_mutex_unlock(&http->mutex);
         wake_all(http);
+        server_uploads_expire(http->uploads);
         pthread_mutex_lock(&http->mutex);
     }
     pthread_mutex_unlock(&http->mutex);
@@ -261,9 +262,10 @@ bool server_http_open(const struct server_http_settings *settings, struct server
     pthread_mutex_init(&http->mutex, NULL);
     http->pool = server_pool_open(POOL_THREADS);
     http->rates = server_rates_open(server_jobs_limits(http->jobs)->rate_per_min);
-    bool done = start_ticker(http) && http->pool && http->rates && server_service_prepare(http);
-    if (!done)
-        server_fail_memory(problem);
+    http->uploads = server_uploads_open(http->jobs, problem);
+    bool done = http->uploads != NULL;
+    if (done && !(start_ticker(http) && http->pool && http->rates && server_service_prepare(http)))
+        done = server_fail_memory(problem);
     for (size_t i = 0; done && i < settings->n_listeners; i++)
         done = start_daemon(http, settings, settings->listeners[i], problem);
     if (done)
@@ -284,17 +286,20 @@ void server_http_close(struct server_http *http)
     server_pool_end(http->pool);
     pthread_mutex_lock(&http->mutex);
     http->stopping = true;
-    pthread_cond_signal(&http->ticked);
+    if (http->ticker_runs)
+        pthread_cond_signal(&http->ticked);
     pthread_mutex_unlock(&http->mutex);
     wake_all(http);
-    if (http->ticker_runs)
+    if (http->ticker_runs) {
         pthread_join(http->ticker, NULL);
+        pthread_cond_destroy(&http->ticked);
+    }
     for (size_t i = 0; i < http->n_daemons; i++)
         MHD_stop_daemon(http->daemons[i]);
     server_pool_free(http->pool);
     server_rates_free(http->rates);
+    server_uploads_close(http->uploads);
     free(http->models);
-    pthread_cond_destroy(&http->ticked);
     pthread_mutex_destroy(&http->mutex);
     free(http);
 }

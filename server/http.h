@@ -16,6 +16,7 @@
 #include "server/pool.h"
 #include "server/rate.h"
 #include "server/upload.h"
+#include "server/uploads.h"
 
 enum { SERVER_MAX_LISTENERS = 8 };
 
@@ -45,6 +46,7 @@ struct server_http {
     struct server_access *access;
     struct server_pool *pool;
     struct server_rates *rates;
+    struct server_uploads *uploads;
     bool has_tls;
     struct MHD_Daemon *daemons[SERVER_MAX_LISTENERS];
     size_t n_daemons;

@@ -83,8 +83,7 @@ int64_t server_now_ms(void)
 
 /* --------------------------------------------------------------------------------- documents -- */
 
-/* RFC 3339, in UTC. */
-static json_t *time_json(int64_t ms)
+json_t *server_time_json(int64_t ms)
 {
     if (ms == 0)
         return json_null();
@@ -136,15 +135,16 @@ static json_t *result_json(const struct server_job *job)
 json_t *server_job_document(const struct server_job *job)
 {
     const struct server_job_change *now = &job->now;
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:s, s:I}, s:o, s:o, s:o, s:o, s:o}",
-                     "id", job->id, "kind", server_job_kind_name(job->kind), "state",
-                     server_job_state_name(now->state), "created", time_json(job->created_ms),
-                     "started", time_json(now->started_ms), "finished", time_json(now->finished_ms),
-                     "expires", time_json(now->expires_ms), "input", "name", job->name, "bytes",
-                     (json_int_t)job->bytes, "options", json_deep_copy(job->options), "progress",
-                     progress_json(job), "result", result_json(job), "notes",
-                     now->notes ? json_deep_copy(now->notes) : json_array(), "error",
-                     now->error ? json_deep_copy(now->error) : json_null());
+    return json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:{s:s, s:I}, s:o, s:o, s:o, s:o, s:o}", "id", job->id,
+        "kind", server_job_kind_name(job->kind), "state", server_job_state_name(now->state),
+        "created", server_time_json(job->created_ms), "started", server_time_json(now->started_ms),
+        "finished", server_time_json(now->finished_ms), "expires",
+        server_time_json(now->expires_ms), "input", "name", job->name, "bytes",
+        (json_int_t)job->bytes, "options", json_deep_copy(job->options), "progress",
+        progress_json(job), "result", result_json(job), "notes",
+        now->notes ? json_deep_copy(now->notes) : json_array(), "error",
+        now->error ? json_deep_copy(now->error) : json_null());
 }
 
 json_t *server_job_event_data(const struct server_job *job)

@@ -81,4 +81,7 @@ const char *server_job_event_name(const struct server_job *job);
 
 int64_t server_now_ms(void);
 
+/* RFC 3339, in UTC; null for 0. A new reference. */
+json_t *server_time_json(int64_t ms);
+
 #endif

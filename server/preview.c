@@ -76,20 +76,55 @@ static bool reserve(struct server_request *request)
                                "other previews are being made; try again");
 }
 
-static bool begin_of_job(struct server_request *request)
+static bool begin(struct server_request *request, struct preview **made, bool *after)
 {
-    struct preview *preview = calloc(1, sizeof *preview);
-    bool after;
+    struct preview *preview = *made = calloc(1, sizeof *preview);
     if (!preview)
         return server_fail_memory(&request->problem);
     preview->file.fd = -1;
     request->own = preview;
     request->free_own = free_preview;
-    if (!set_side(request, &after) || !set_seconds(request, &preview->seconds) ||
-        !server_jobs_find_video(request->http->jobs, request->id, after, &preview->path,
-                                &preview->name, &request->problem))
-        return false;
-    return reserve(request);
+    return set_side(request, after) && set_seconds(request, &preview->seconds);
+}
+
+static bool begin_of_job(struct server_request *request)
+{
+    struct preview *preview;
+    bool after;
+    return begin(request, &preview, &after) &&
+           server_jobs_find_video(request->http->jobs, request->id, after, &preview->path,
+                                  &preview->name, &request->problem) &&
+           reserve(request);
+}
+
+/* The options of the query that change the picture. */
+static bool set_options(struct server_request *request, struct preview *preview)
+{
+    static const char *const names[] = {"model", "precision", "scale"};
+    json_t *given = json_object();
+    for (size_t i = 0; given && i < sizeof names / sizeof *names; i++) {
+        const char *value = server_request_argument(request, names[i]);
+        if (value &&
+            !server_job_option_set(given, SERVER_JOB_VIDEO, names[i], value, &request->problem)) {
+            json_decref(given);
+            return false;
+        }
+    }
+    preview->options =
+        given ? server_job_options_complete(SERVER_JOB_VIDEO, given, &request->problem) : NULL;
+    json_decref(given);
+    return preview->options ? true
+                            : request->problem.status == 0 && server_fail_memory(&request->problem);
+}
+
+static bool begin_of_upload(struct server_request *request)
+{
+    struct preview *preview;
+    bool after;
+    return begin(request, &preview, &after) && (!after || set_options(request, preview)) &&
+           server_uploads_find(request->http->uploads, request->id, &preview->path, &preview->name,
+                               &request->problem) &&
+           reserve(request);
 }
 
 static enum MHD_Result answer(struct server_request *request)
@@ -107,6 +142,13 @@ static enum MHD_Result answer(struct server_request *request)
 enum MHD_Result server_handle_job_preview(struct server_request *request)
 {
     if (!request->own && !begin_of_job(request))
+        return server_answer_problem(request, &request->problem);
+    return answer(request);
+}
+
+enum MHD_Result server_handle_upload_preview(struct server_request *request)
+{
+    if (!request->own && !begin_of_upload(request))
         return server_answer_problem(request, &request->problem);
     return answer(request);
 }
