@@ -12,8 +12,8 @@ struct server_still_request {
     const char *input_path; /* absolute */
     const char *name;       /* of the input, for messages */
     double seconds;
-    const json_t *options; /* as server_job_options_complete() makes it: enlarged as a job with these
-                            * would; NULL: as it is */
+    const json_t *options; /* as server_job_options_complete() makes it: enlarged as a job with
+                            * these would; NULL: as it is */
 };
 
 /* file: a PNG, open for reading, without a name on the disk. 504 if it takes too long; else what

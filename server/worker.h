@@ -23,8 +23,8 @@
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
-#define SERVER_WORKER_OUTCOME "outcome.json"
-#define SERVER_WORKER_STILL "still"
+#define SERVER_WORKER_OUTCOME    "outcome.json"
+#define SERVER_WORKER_STILL      "still"
 #define SERVER_WORKER_STILL_FILE "still.png"
 
 #endif
