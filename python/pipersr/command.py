@@ -1,0 +1,90 @@
+"""The console script `pipersr`.
+
+It is the program `pipersr`, the C one, wherever that is installed. Where it is not, photos are upscaled here, with
+the same options and exit statuses; what needs the program says so.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import pipersr
+from pipersr import command_machine, command_upscale, program
+from pipersr.command_options import EXIT_HELP, INTERNAL, OK, UNSUPPORTED, USAGE, Exit, complain, exit_status
+
+_HELP = f"""\
+Usage: pipersr upscale INPUT... [-o OUTPUT]   double the size of photos
+       pipersr -i photo.png -o photo_2x.png   the same, in short
+       pipersr info                           model, CPU features and libraries in use
+       pipersr bench speed                    how fast the network runs here
+
+  -h, --help     this text; each command has its own, e.g. pipersr upscale --help
+  -V, --version  the version
+
+This is the Python package's own command. Where the program pipersr is installed, it is run instead: videos,
+animations, 'calibrate' and 'bench quality' need it.
+
+{EXIT_HELP}"""
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Runs the command line; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    installed = program.find()
+    if installed is not None:
+        try:
+            os.execv(installed, [installed, *arguments])
+        except OSError as error:
+            complain(f"{installed}: cannot be run: {error.strerror}")
+            return INTERNAL
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _end)
+    try:
+        return _run(list(arguments))
+    except Exit as end:
+        return end.status
+    except KeyboardInterrupt:
+        complain("interrupted; nothing half-written is left")
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Nobody reads: Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        complain("standard output cannot be written: Broken pipe")
+        return exit_status(BrokenPipeError())
+
+
+def _end(number: int, _frame: Any) -> None:
+    complain("interrupted; nothing half-written is left")
+    raise Exit(128 + number)
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments:
+        complain("nothing to do: name a file, as in 'pipersr upscale photo.png'; see 'pipersr --help'")
+        return USAGE
+    word = arguments[0]
+    if word in ("--help", "-h"):
+        print(_HELP, end="")
+        return OK
+    if word in ("--version", "-V"):
+        print(f"pipersr {pipersr.__version__}")
+        return OK
+    if word == "upscale" or word.startswith("-"):
+        return command_upscale.run(arguments[word == "upscale" :])
+    if word == "info":
+        return command_machine.info(arguments[1:])
+    if word == "bench" and arguments[1:2] == ["speed"]:
+        return command_machine.bench_speed(arguments[2:])
+    if word == "calibrate" or (word == "bench" and arguments[1:2] == ["quality"]):
+        try:
+            program.require("pipersr bench quality" if word == "bench" else "pipersr calibrate")
+        except pipersr.ProgramMissingError as error:
+            complain(str(error))
+        return UNSUPPORTED
+    complain(f"unknown command '{' '.join(arguments[:2])}' (to upscale a file: pipersr upscale FILE); see 'pipersr --help'")
+    return USAGE
