@@ -52,6 +52,7 @@ lintian
 libimage-exiftool-perl
 imagemagick
 python3
+python3-dev
 python3-numpy
 python3-pil
 python3-pytest
