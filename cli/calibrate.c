@@ -135,7 +135,7 @@ static int interrupted(struct run *run)
 {
     const int status = cli_interrupt_exit_status();
     if (status)
-        cli_report_interrupted(&run->report, status);
+        cli_report_interrupted(&run->report, status, &(struct cli_report_result){0});
     return status;
 }
 
@@ -147,7 +147,8 @@ static int add_pictures(struct run *run)
     int status = CLI_EXIT_OK;
     for (uint64_t i = 0; i < count && status == CLI_EXIT_OK; i++) {
         status = add_picture(run, run->files.items[i * found / count].path);
-        cli_report_progress(&run->report, &(struct media_progress){i + 1, count, "pictures"});
+        cli_report_progress(&run->report, &(struct media_progress){
+                                              .done = i + 1, .total = count, .unit = "pictures"});
         if (status == CLI_EXIT_OK)
             status = interrupted(run);
     }

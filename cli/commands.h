@@ -11,6 +11,7 @@ int cli_upscale(const char *program_path, int argc, char **argv);
 int cli_info(const char *program_path, int argc, char **argv);
 int cli_calibrate(const char *program_path, int argc, char **argv);
 int cli_export(int argc, char **argv);
+int cli_segment(int argc, char **argv);
 int cli_bench(const char *program_path, int argc, char **argv);
 
 int cli_bench_speed(int argc, char **argv);

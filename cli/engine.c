@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/exit_status.h"
@@ -146,6 +147,12 @@ int cli_engine_use(struct cli_engine *engine, pipersr_use use)
         return CLI_EXIT_OK;
     close_passes(engine);
     return open_passes(engine->options, engine);
+}
+
+char *cli_engine_model_name(const struct cli_engine *engine)
+{
+    return engine->built_in ? strdup(engine->built_in->name)
+                            : realpath(engine->options->model, NULL);
 }
 
 void cli_engine_close(struct cli_engine *engine)

@@ -43,6 +43,10 @@ int cli_engine_open(const char *command, const struct cli_engine_options *option
  * for it. The scale stays. After a failure, which has told its message, it may be called again. */
 int cli_engine_use(struct cli_engine *engine, pipersr_use use);
 
+/* The model as --model finds it again, also from another folder: a built-in model's name or an
+ * absolute path. Malloc'd; NULL where memory runs out or the file is gone. */
+char *cli_engine_model_name(const struct cli_engine *engine);
+
 /* Harmless on an empty engine. */
 void cli_engine_close(struct cli_engine *engine);
 

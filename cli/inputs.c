@@ -41,6 +41,14 @@ static bool append(struct cli_inputs *inputs, char *path, size_t relative, bool 
 
 static bool walk_folder(struct walk *walk, const char *folder);
 
+/* Segments of an unfinished video are no inputs. */
+static bool is_parts_folder(const char *path)
+{
+    static const char ending[] = ".parts";
+    size_t length = strlen(path), ending_length = sizeof ending - 1;
+    return length > ending_length && strcmp(path + length - ending_length, ending) == 0;
+}
+
 static bool visit(struct walk *walk, const char *folder, const char *name)
 {
     size_t length = strlen(folder);
@@ -52,7 +60,7 @@ static bool visit(struct walk *walk, const char *folder, const char *name)
     if (lstat(path, &link) == 0 && S_ISDIR(link.st_mode)) {
         bool excluded = walk->has_excluded && link.st_dev == walk->excluded_device &&
                         link.st_ino == walk->excluded_inode;
-        ok = excluded || walk_folder(walk, path);
+        ok = excluded || is_parts_folder(path) || walk_folder(walk, path);
     } else if (stat(path, &target) == 0 && S_ISREG(target.st_mode)) {
         if (!cli_name_is_upscaled(path))
             return append(walk->inputs, path, walk->root_length, true, 0);

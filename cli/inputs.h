@@ -24,8 +24,9 @@ struct cli_inputs {
 
 /* Appends what `path` stands for: itself, or, if it is a folder and `recursive`, the regular files
  * in and below it, sorted by name. Hidden files, files named like our outputs, folders behind
- * symbolic links and the folder `excluded` (NULL: none), where the outputs go, are left out. A
- * folder that cannot be read becomes an item with its `failure`. False where memory runs out. */
+ * symbolic links, those named *.parts and the folder `excluded` (NULL: none), where the outputs go,
+ * are left out. A folder that cannot be read becomes an item with its `failure`. False where memory
+ * runs out. */
 bool cli_inputs_add(struct cli_inputs *inputs, const char *path, bool recursive,
                     const char *excluded);
 

@@ -88,3 +88,9 @@ char *cli_name_default(const char *folder, const char *relative, unsigned scale,
         return NULL;
     return name;
 }
+
+char *cli_name_parts_folder(const char *target)
+{
+    char *folder = NULL;
+    return asprintf(&folder, "%s.parts", target) >= 0 ? folder : NULL;
+}

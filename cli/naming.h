@@ -26,6 +26,10 @@ const char *cli_name_output_extension(const char *path, enum cli_kind kind, cons
 char *cli_name_default(const char *folder, const char *relative, unsigned scale,
                        const char *extension);
 
+/* "TARGET.parts", where a long video job keeps its segments. Malloc'd; NULL where memory runs out.
+ */
+char *cli_name_parts_folder(const char *target);
+
 /* Is the picture or video in this file format, as --format names it, written here? */
 bool cli_format_is_picture(const char *format);
 bool cli_format_is_video(const char *format);

@@ -7,7 +7,7 @@
 
 static double rate_per_s(const struct media_progress *progress, double elapsed_s)
 {
-    return elapsed_s > 0 ? (double)progress->done / elapsed_s : 0;
+    return elapsed_s > 0 ? (double)(progress->done - progress->kept) / elapsed_s : 0;
 }
 
 double cli_progress_left_s(const struct media_progress *progress, double elapsed_s)

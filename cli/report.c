@@ -263,11 +263,16 @@ void cli_report_failed(struct cli_report *report, int exit_status, const char *m
     pthread_mutex_unlock(&report->lock);
 }
 
-void cli_report_interrupted(struct cli_report *report, int exit_status)
+void cli_report_interrupted(struct cli_report *report, int exit_status,
+                            const struct cli_report_result *result)
 {
     bool to_stdout = report->output && strcmp(report->output, "-") == 0;
-    const char *message = to_stdout ? "interrupted; the output is incomplete"
-                                    : "interrupted; nothing half-written is left";
+    char kept[96];
+    snprintf(kept, sizeof kept, "interrupted; %" PRIu64 " frames are kept, --resume continues",
+             result->frames_kept);
+    const char *message = to_stdout             ? "interrupted; the output is incomplete"
+                          : result->frames_kept ? kept
+                                                : "interrupted; nothing half-written is left";
     pthread_mutex_lock(&report->lock);
     clear_line(report);
     const struct cli_report_result nothing = {0};

@@ -30,6 +30,7 @@ struct cli_report_result {
     uint32_t width_px, height_px;
     uint64_t frames;
     uint64_t input_px, reused_px; /* of a video: see media_video_result */
+    uint64_t frames_kept;         /* of a job that did not end: --resume finds them */
 };
 
 void cli_report_open(struct cli_report *report);
@@ -49,8 +50,10 @@ void cli_report_done(struct cli_report *report, const struct cli_report_result *
 void cli_report_skipped(struct cli_report *report, const char *reason);
 void cli_report_failed(struct cli_report *report, int exit_status, const char *message);
 
-/* The job was stopped by a signal: clears the progress line and says so. */
-void cli_report_interrupted(struct cli_report *report, int exit_status);
+/* The job was stopped by a signal: clears the progress line and says so, and what `result` keeps.
+ */
+void cli_report_interrupted(struct cli_report *report, int exit_status,
+                            const struct cli_report_result *result);
 
 /* One line with the number of files done, skipped and failed. */
 void cli_report_totals(struct cli_report *report);

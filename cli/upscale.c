@@ -37,6 +37,7 @@ struct task {
     const struct cli_input *input;
     enum cli_kind kind;
     char *target;        /* malloc'd; NULL for standard output */
+    char *parts_folder;  /* malloc'd; of a video to a file, else NULL */
     bool kept_extension; /* false: the input's own cannot be written */
 };
 
@@ -166,11 +167,16 @@ static enum media_status upscale_to(struct run *run, const struct task *task,
     if (is_video) {
         struct media_video_options video = options->video;
         struct media_video_result made = {0};
+        char *model = cli_engine_model_name(&run->engine);
         video.container = options->format ? cli_format_muxer(options->format) : NULL;
+        video.parts_folder = task->parts_folder;
+        video.restart = options->force;
+        video.model = model;
         enum media_status status = media_video_upscale(&job, task->input->path, output_path,
                                                        task->target, &video, &made, error);
         *result = (struct cli_report_result){made.width_px, made.height_px, made.frames_out,
-                                             made.input_px, made.reused_px};
+                                             made.input_px, made.reused_px, made.frames_kept};
+        free(model);
         return status;
     }
     struct media_image_options image = options->image;
@@ -200,9 +206,13 @@ static enum media_status upscale_to_file(struct run *run, const struct task *tas
     status = upscale_to(run, task, output.temporary_path, result, error);
     if (status == MEDIA_OK && task->kind == CLI_KIND_PICTURE)
         *result = measure_picture(output.temporary_path);
-    if (status == MEDIA_OK)
-        return media_output_commit(&output, error);
-    media_output_abort(&output);
+    if (status != MEDIA_OK) {
+        media_output_abort(&output);
+        return status;
+    }
+    status = media_output_commit(&output, error);
+    if (status == MEDIA_OK && task->parts_folder)
+        media_video_parts_remove(task->parts_folder);
     return status;
 }
 
@@ -214,13 +224,33 @@ static bool exists(const char *path)
     return lstat(path, &about) == 0;
 }
 
+/* Is the output there already, and is that all right? An output appears whole, so one that exists
+ * leaves nothing to be resumed, unless it is older than the segments beside it. */
+static bool is_there(const struct run *run, const struct task *task)
+{
+    const struct cli_upscale_options *options = run->options;
+    if (!exists(task->target))
+        return false;
+    if (options->skip_existing)
+        return true;
+    if (!options->video.resume || options->force || !task->parts_folder)
+        return false;
+    return media_video_parts_settle(task->parts_folder, task->target) ||
+           !exists(task->parts_folder);
+}
+
 /* Everything that can be refused before a byte is decoded. *skip: the output is there already. */
-static enum media_status prepare(struct run *run, const struct task *task, bool *skip,
+static enum media_status prepare(struct run *run, struct task *task, bool *skip,
                                  struct media_error *error)
 {
     enum media_status status = check_format(run, task, error);
     if (status != MEDIA_OK || !task->target)
         return status;
+    if (task->kind == CLI_KIND_VIDEO) {
+        task->parts_folder = cli_name_parts_folder(task->target);
+        if (!task->parts_folder)
+            return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
+    }
     if (cli_destination_is_same_file(task->input->path, task->target))
         return media_fail(error, MEDIA_ERROR_OUTPUT,
                           "the output is the input itself; give another name");
@@ -229,7 +259,7 @@ static enum media_status prepare(struct run *run, const struct task *task, bool 
                                               error);
     if (status == MEDIA_OK)
         status = cli_destination_claim(&run->destinations, task->target, error);
-    *skip = run->options->skip_existing && exists(task->target);
+    *skip = status == MEDIA_OK && is_there(run, task);
     return status;
 }
 
@@ -237,7 +267,7 @@ static void finish(struct run *run, const struct task *task, enum media_status s
                    const struct cli_report_result *result, const struct media_error *error)
 {
     if (status != MEDIA_OK && is_interrupted()) {
-        cli_report_interrupted(&run->report, cli_interrupt_exit_status());
+        cli_report_interrupted(&run->report, cli_interrupt_exit_status(), result);
     } else if (status != MEDIA_OK) {
         cli_report_failed(&run->report, cli_exit_of_media(status), error->message);
         note_failure(run, cli_exit_of_media(status));
@@ -270,13 +300,13 @@ static void upscale_input(struct run *run, const struct cli_input *input)
     }
     if (status == MEDIA_OK && skip) {
         cli_report_skipped(&run->report, "its output exists");
-        free(task.target);
-        return;
+    } else {
+        if (status == MEDIA_OK)
+            status = task.target ? upscale_to_file(run, &task, &result, &error)
+                                 : upscale_to(run, &task, "-", &result, &error);
+        finish(run, &task, status, &result, &error);
     }
-    if (status == MEDIA_OK)
-        status = task.target ? upscale_to_file(run, &task, &result, &error)
-                             : upscale_to(run, &task, "-", &result, &error);
-    finish(run, &task, status, &result, &error);
+    free(task.parts_folder);
     free(task.target);
 }
 
@@ -346,7 +376,7 @@ static int upscale_all(struct run *run)
 
     const struct cli_report *report = &run->report;
     if (report->done + report->failed + run->inputs.already_upscaled == 0 &&
-        !run->options->skip_existing) {
+        !run->options->skip_existing && !run->options->video.resume) {
         cli_error("%s: no picture or video in this folder", run->options->inputs[0]);
         return CLI_EXIT_INPUT;
     }

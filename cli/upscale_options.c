@@ -45,7 +45,13 @@ static const char help[] =
     "      --strip              drop profile, EXIF, XMP and other metadata; for videos too\n"
     "Videos:\n";
 
-static const char video_help[] = CLI_VIDEO_OPTIONS_HELP "\n";
+static const char video_help[] = CLI_VIDEO_OPTIONS_HELP
+    "      --resume             continue a job that was interrupted, from what OUTPUT.parts "
+    "keeps;\n"
+    "                           starts it if there is nothing, passes over outputs that exist\n"
+    "      --segment-frames N   keep every N frames, 2 to 1000000 (default: long jobs, every few\n"
+    "                           minutes of work)\n"
+    "\n";
 
 static const char last_help[] =
     "Messages:\n"
@@ -65,7 +71,9 @@ enum {
     OPTION_QUALITY,
     OPTION_LOSSLESS,
     OPTION_STRIP,
-    OPTION_JSON
+    OPTION_JSON,
+    OPTION_RESUME,
+    OPTION_SEGMENT_FRAMES
 };
 
 static const struct option long_options[] = {
@@ -83,6 +91,8 @@ static const struct option long_options[] = {
     {"lossless", no_argument, NULL, OPTION_LOSSLESS},
     {"strip", no_argument, NULL, OPTION_STRIP},
     CLI_VIDEO_OPTIONS,
+    {"resume", no_argument, NULL, OPTION_RESUME},
+    {"segment-frames", required_argument, NULL, OPTION_SEGMENT_FRAMES},
     {"quiet", no_argument, NULL, 'q'},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, 'h'},
@@ -121,6 +131,13 @@ static int parse_scale(const char *value, struct cli_engine_options *engine)
     return CLI_EXIT_OK;
 }
 
+static int parse_segment_frames(const char *value, struct media_video_options *video)
+{
+    if (!cli_parse_integer(value, 2, 1000000, &video->segment_frames))
+        return cli_usage_error(command, "--segment-frames takes 2 to 1000000, not '%s'", value);
+    return CLI_EXIT_OK;
+}
+
 static int parse_name(const char *option, const char *value, const char **name)
 {
     if (!*value)
@@ -156,6 +173,11 @@ static int parse_option(int option, const char *value, struct cli_upscale_option
     case OPTION_STRIP:
         options->image.strip = options->video.strip = true;
         return CLI_EXIT_OK;
+    case OPTION_RESUME:
+        options->video.resume = true;
+        return CLI_EXIT_OK;
+    case OPTION_SEGMENT_FRAMES:
+        return parse_segment_frames(value, &options->video);
     case OPTION_FORMAT:
         return parse_name("--format", value, &options->format);
     case OPTION_SCALE:

@@ -184,8 +184,9 @@ static void report(const struct stage *stage)
     const struct media_job *job = stage->options.job;
     if (!stage->options.report_progress || !job->on_progress)
         return;
-    struct media_progress progress = {stage->delivered, (uint64_t)stage->height_px * stage->scale,
-                                      "rows"};
+    struct media_progress progress = {.done = stage->delivered,
+                                      .total = (uint64_t)stage->height_px * stage->scale,
+                                      .unit = "rows"};
     job->on_progress(job->opaque, &progress);
 }
 

@@ -42,6 +42,7 @@ struct media_progress {
     uint64_t done;
     uint64_t total;   /* 0: unknown */
     const char *unit; /* "rows" or "frames" */
+    uint64_t kept;    /* of `done`, what an earlier run has done */
 };
 
 /* Two passes (for --scale 4) are two upscalers, as each keeps the state of its own pass. */

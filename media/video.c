@@ -16,7 +16,10 @@
 
 #include "media/video_kept.h"
 #include "media/video_log.h"
+#include "media/video_output_record.h"
 #include "media/video_pipeline.h"
+#include "media/video_segments.h"
+#include "media/video_space.h"
 #include "media/video_timing.h"
 
 enum { CANCEL_POLL_MS = 50, N_STAGES = 3 };
@@ -183,7 +186,8 @@ static void note_captions(const struct media_pipeline *pipeline)
     }
 }
 
-static enum media_status complete(struct media_pipeline *pipeline, struct media_error *error)
+enum media_status media_pipeline_complete(struct media_pipeline *pipeline,
+                                          struct media_error *error)
 {
     struct media_video_result *result = pipeline->result;
     result->frames_in = pipeline->input.n_decoded;
@@ -208,6 +212,17 @@ static enum media_status complete(struct media_pipeline *pipeline, struct media_
     return status;
 }
 
+static enum media_status upscale_at_once(struct media_pipeline *pipeline, const char *input_path,
+                                         const char *output_path, struct media_error *error)
+{
+    enum media_status status =
+        media_space_check(pipeline, input_path, output_path, false, 0, error);
+    if (status == MEDIA_OK) {
+        status = media_pipeline_run(pipeline, error);
+    }
+    return status == MEDIA_OK ? media_pipeline_complete(pipeline, error) : status;
+}
+
 enum media_status media_video_upscale(const struct media_job *job, const char *input_path,
                                       const char *output_path, const char *target_path,
                                       const struct media_video_options *options,
@@ -225,11 +240,10 @@ enum media_status media_video_upscale(const struct media_job *job, const char *i
     media_video_log_begin();
     enum media_status status =
         media_pipeline_prepare(pipeline, input_path, output_path, target_path, error);
-    if (status == MEDIA_OK) {
-        status = media_pipeline_run(pipeline, error);
-    }
-    if (status == MEDIA_OK) {
-        status = complete(pipeline, error);
+    if (status == MEDIA_OK && media_segments_wanted(pipeline, input_path, output_path)) {
+        status = media_segments_upscale(pipeline, input_path, output_path, target_path, error);
+    } else if (status == MEDIA_OK) {
+        status = upscale_at_once(pipeline, input_path, output_path, error);
     }
     media_pipeline_free(pipeline);
     return status;
@@ -252,6 +266,24 @@ char *media_video_describe(void)
     char line[256];
     snprintf(line, sizeof line, "FFmpeg %s (%s, %s, %s)", av_version_info(), format, codec, scale);
     return strdup(line);
+}
+
+bool media_video_parts_settle(const char *parts_folder, const char *target_path)
+{
+    struct media_parts parts;
+    bool finished =
+        media_parts_open(&parts, parts_folder, false, MEDIA_PARTS_EXCLUSIVE, NULL) == MEDIA_OK &&
+        media_output_record_is(&parts, target_path);
+    media_parts_close(&parts);
+    if (finished) {
+        media_parts_remove(parts_folder);
+    }
+    return finished;
+}
+
+void media_video_parts_remove(const char *parts_folder)
+{
+    media_parts_remove(parts_folder);
 }
 
 bool media_video_can_write(const char *path_or_muxer)

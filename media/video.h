@@ -33,6 +33,18 @@ struct media_video_options {
     int64_t duration_us;    /* in place of the end; 0: not given */
     uint32_t max_height_px; /* of the output as it is shown; 0: no limit */
     bool no_reuse;          /* compute every frame whole, even what is as in the frame before */
+
+    /* A job from a file to a file may be cut into segments that are kept in a folder of its own, so
+     * that what is done outlasts a crash (docs/video.md, "Segments"). A field above that the result
+     * depends on has its row in video_options_json.c. */
+    const char *parts_folder; /* where they are kept; NULL: the job is not cut */
+    uint64_t segment_frames; /* length of a segment; 0: by the picture's size, if the job is long */
+    bool
+        resume; /* cut it however short it is, and continue what the folder holds of the same job */
+    bool restart; /* discard what the folder holds of another job or, without `resume`, of this one;
+                     otherwise either is refused */
+    const char
+        *model; /* by which the caller finds the network again: kept with the job; NULL: none */
 };
 
 /* What the job did, for the summary line and for --json. */
@@ -43,6 +55,7 @@ struct media_video_result {
     uint64_t input_px, reused_px;
     unsigned streams_copied;  /* audio, subtitles, ... */
     unsigned streams_dropped; /* each was named through job->on_note */
+    uint64_t frames_kept;     /* after a failure: in parts_folder, where `resume` finds them */
 };
 
 /* One line with the versions of FFmpeg's libraries. Malloc'd. */
@@ -51,9 +64,18 @@ char *media_video_describe(void);
 /* Can this target name (or muxer name) be written here? */
 bool media_video_can_write(const char *path_or_muxer);
 
+/* Is what the folder holds a job whose output has got its name, `target_path`? Then the folder is
+ * removed: the process was ended between the two. */
+bool media_video_parts_settle(const char *parts_folder, const char *target_path);
+
+/* Removes what is kept of a job, once its output has its name. Harmless if there is nothing. */
+void media_video_parts_remove(const char *parts_folder);
+
 /* Upscales the video at `input_path` ("-": standard input) into `output_path` ("-": standard
  * output; otherwise a temporary file as made by media_output_begin()). `target_path` is the name
- * to take the container from (NULL for stdout: y4m unless options->container says otherwise). */
+ * to take the container from (NULL for stdout: y4m unless options->container says otherwise). After
+ * success the parts folder, if there was one, is still there: remove it when the output has its
+ * name. */
 enum media_status media_video_upscale(const struct media_job *job, const char *input_path,
                                       const char *output_path, const char *target_path,
                                       const struct media_video_options *options,

@@ -199,6 +199,43 @@ enum media_status media_video_input_open(struct media_video_input *input, const 
     return status;
 }
 
+/* Of a packet of the picture: do all that follow belong behind the range? */
+static bool ends_picture(const struct media_video_input *input, const AVPacket *packet)
+{
+    return input->range.has_end && packet->dts != AV_NOPTS_VALUE &&
+           av_compare_ts(packet->dts, input->stream->time_base, input->range.finish_us,
+                         AV_TIME_BASE_Q) >= 0;
+}
+
+enum media_status media_video_input_pass(struct media_video_input *input, AVPacket *packet,
+                                         bool *ended, struct media_error *error)
+{
+    *ended = false;
+    while (!media_range_is_over(&input->range, input->format, input->stream)) {
+        int av_status = av_read_frame(input->format, packet);
+        if (av_status == AVERROR(EAGAIN)) {
+            continue;
+        }
+        if (av_status == AVERROR_EXIT || av_status == AVERROR(ENOMEM) ||
+            (av_status < 0 && input->io.error_number != 0)) {
+            return fail_av(input, av_status, "cannot read", error);
+        }
+        if (av_status < 0) {
+            break;
+        }
+        const AVStream *stream = input->format->streams[packet->stream_index];
+        media_timing_of_packet(input, packet, stream);
+        if (stream == input->stream) {
+            input->range.picture_ended |= ends_picture(input, packet);
+        } else if (media_range_takes_packet(&input->range, packet, stream)) {
+            return MEDIA_OK;
+        }
+        av_packet_unref(packet);
+    }
+    *ended = true;
+    return MEDIA_OK;
+}
+
 /* Reads one packet and hands it to the decoder or to the sink. */
 static enum media_status read_packet(struct media_video_input *input, media_packet_sink *sink,
                                      void *opaque, struct media_error *error)

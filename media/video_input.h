@@ -54,6 +54,11 @@ enum media_status media_video_input_read(struct media_video_input *input, AVFram
                                          bool *got_frame, media_packet_sink *sink, void *opaque,
                                          struct media_error *error);
 
+/* Reads the next packet of the range that is not the picture's, without decoding anything; *ended
+ * is true, and there is none, at the end. */
+enum media_status media_video_input_pass(struct media_video_input *input, AVPacket *packet,
+                                         bool *ended, struct media_error *error);
+
 /* Harmless on a zeroed one. */
 void media_video_input_close(struct media_video_input *input);
 

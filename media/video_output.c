@@ -356,6 +356,9 @@ enum media_status media_video_output_encoded(void *opaque, AVPacket *packet,
                                              struct media_error *error)
 {
     struct media_video_output *output = opaque;
+    if (output->sink != NULL) {
+        return output->sink(output->sink_opaque, packet, error);
+    }
     return write_packet(output, packet, output->stream, output->encoder_time_base,
                         &output->last_dts, error);
 }

@@ -31,6 +31,9 @@ struct media_video_output {
     unsigned n_copied;
     pthread_mutex_t mutex; /* held for every packet */
     bool mutex_made;
+    /* Where the encoder's packets go instead, for a part of the picture in a file of its own. */
+    media_encoded_sink *sink;
+    void *sink_opaque;
 };
 
 /* The muxer for options->container or else for the name of the target, or for standard output.

@@ -80,7 +80,21 @@ enum media_status media_pipeline_prepare(struct media_pipeline *pipeline, const 
                                          const char *output_path, const char *target_path,
                                          struct media_error *error);
 
+/* The middle part of it, for a pipeline that has its input and its first frame: the plan, queues,
+ * pools and the encoder. No output is opened. */
+enum media_status media_pipeline_prepare_stages(struct media_pipeline *pipeline,
+                                                const AVOutputFormat *muxer,
+                                                struct media_error *error);
+
+/* After the stages have ended: compares the numbers of frames, ends the output, and tells what was
+ * lost. */
+enum media_status media_pipeline_complete(struct media_pipeline *pipeline,
+                                          struct media_error *error);
+
 void media_pipeline_free(struct media_pipeline *pipeline);
+
+/* Only the frames, of a pipeline that is not going to run. */
+void media_pipeline_free_pools(struct media_pipeline *pipeline);
 void media_pipeline_free_early(struct media_early_packets *early);
 
 /* One stage each, to the end of the video or to the first failure. The queues tell the neighbours

@@ -189,6 +189,29 @@ static enum media_status make_queues(struct media_pipeline *pipeline, struct med
     return pipeline->locks_made ? MEDIA_OK : fail_memory(error);
 }
 
+enum media_status media_pipeline_prepare_stages(struct media_pipeline *pipeline,
+                                                const AVOutputFormat *muxer,
+                                                struct media_error *error)
+{
+    enum media_status status =
+        media_video_plan_make(&pipeline->plan, pipeline->job, pipeline->options, muxer,
+                              &pipeline->input, pipeline->first_frame, &pipeline->encoder, error);
+    if (status == MEDIA_OK) {
+        status = make_queues(pipeline, error);
+    }
+    if (status == MEDIA_OK) {
+        status = make_pools(pipeline, error);
+    }
+    if (status == MEDIA_OK && !pipeline->holds_all) {
+        status = fill_pools(pipeline, error);
+    }
+    if (status == MEDIA_OK) {
+        status = media_video_encoder_open(&pipeline->encoder, pipeline->options, muxer,
+                                          &pipeline->plan.picture, error);
+    }
+    return status;
+}
+
 enum media_status media_pipeline_prepare(struct media_pipeline *pipeline, const char *input_path,
                                          const char *output_path, const char *target_path,
                                          struct media_error *error)
@@ -206,22 +229,7 @@ enum media_status media_pipeline_prepare(struct media_pipeline *pipeline, const 
         status = read_first_frame(pipeline, error);
     }
     if (status == MEDIA_OK) {
-        status = media_video_plan_make(&pipeline->plan, pipeline->job, pipeline->options, muxer,
-                                       &pipeline->input, pipeline->first_frame, &pipeline->encoder,
-                                       error);
-    }
-    if (status == MEDIA_OK) {
-        status = make_queues(pipeline, error);
-    }
-    if (status == MEDIA_OK) {
-        status = make_pools(pipeline, error);
-    }
-    if (status == MEDIA_OK && !pipeline->holds_all) {
-        status = fill_pools(pipeline, error);
-    }
-    if (status == MEDIA_OK) {
-        status = media_video_encoder_open(&pipeline->encoder, pipeline->options, muxer,
-                                          &pipeline->plan.picture, error);
+        status = media_pipeline_prepare_stages(pipeline, muxer, error);
     }
     if (status == MEDIA_OK) {
         status = media_video_output_open(&pipeline->output, output_path, muxer, pipeline->job,
@@ -229,6 +237,15 @@ enum media_status media_pipeline_prepare(struct media_pipeline *pipeline, const 
                                          pipeline->first_frame, pipeline->result, error);
     }
     return status;
+}
+
+void media_pipeline_free_pools(struct media_pipeline *pipeline)
+{
+    media_frame_pool_free(&pipeline->unturned);
+    for (unsigned i = 0; i <= MEDIA_MAX_PASSES; i++) {
+        media_frame_pool_free(&pipeline->frames[i]);
+    }
+    media_frame_pool_free(&pipeline->encodable);
 }
 
 void media_pipeline_free(struct media_pipeline *pipeline)
@@ -243,11 +260,7 @@ void media_pipeline_free(struct media_pipeline *pipeline)
     media_colour_free(&pipeline->to_planes);
     av_frame_free(&pipeline->first_frame);
     media_pipeline_free_early(&pipeline->early);
-    media_frame_pool_free(&pipeline->unturned);
-    for (unsigned i = 0; i <= MEDIA_MAX_PASSES; i++) {
-        media_frame_pool_free(&pipeline->frames[i]);
-    }
-    media_frame_pool_free(&pipeline->encodable);
+    media_pipeline_free_pools(pipeline);
     media_frame_shells_free(&pipeline->shells);
     if (pipeline->locks_made) {
         pthread_mutex_destroy(&pipeline->mutex);

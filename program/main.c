@@ -18,6 +18,7 @@ static const char help[] =
     "       pipersr info                           model, CPU features and libraries in use\n"
     "       pipersr calibrate DIR [-o MODEL]       a model file for --precision int8, from photos\n"
     "       pipersr export --format F -o MODEL     a model as an ONNX file or a Core ML package\n"
+    "       pipersr segment plan|run-segment|join  a video in pieces, on several machines\n"
     "       pipersr bench speed                    how fast the network runs here\n"
     "       pipersr bench quality DIR              PSNR and SSIM on a folder with HR/ and LR/\n"
 #ifdef PIPERSR_SERVER
@@ -57,6 +58,8 @@ int main(int argc, char **argv)
         return cli_calibrate(argv[0], argc - 1, argv + 1);
     if (strcmp(word, "export") == 0)
         return cli_export(argc - 1, argv + 1);
+    if (strcmp(word, "segment") == 0)
+        return cli_segment(argc - 1, argv + 1);
     if (strcmp(word, "bench") == 0)
         return cli_bench(argv[0], argc - 1, argv + 1);
 #ifdef PIPERSR_SERVER

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "media/video_output_record.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+static const char file_name[] = "output.json";
+
+/* The record, or NULL. */
+static json_t *read_record(const struct media_parts *parts)
+{
+    char *text;
+    if (media_parts_read(parts, file_name, &text, NULL) != MEDIA_OK || text == NULL) {
+        return NULL;
+    }
+    json_t *record = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    free(text);
+    return record;
+}
+
+static bool is_recorded(json_t *record, const char *path)
+{
+    struct stat about;
+    json_t *device = json_object_get(record, "device"), *inode = json_object_get(record, "inode");
+    return json_is_integer(device) && json_is_integer(inode) && lstat(path, &about) == 0 &&
+           (json_int_t)about.st_dev == json_integer_value(device) &&
+           (json_int_t)about.st_ino == json_integer_value(inode);
+}
+
+enum media_status media_output_record_begin(const struct media_parts *parts,
+                                            const char *temporary_path, struct media_error *error)
+{
+    struct stat about;
+    json_t *old = read_record(parts);
+    const char *left = json_string_value(json_object_get(old, "path"));
+    if (left != NULL && strcmp(left, temporary_path) != 0 && is_recorded(old, left)) {
+        unlink(left);
+    }
+    json_decref(old);
+    /* A path that is not UTF-8 is left out: then only the clearing away is lost. */
+    json_t *path = json_string(temporary_path);
+    json_t *record = stat(temporary_path, &about) == 0
+                         ? json_pack("{s:I, s:I, s:o*}", "device", (json_int_t)about.st_dev,
+                                     "inode", (json_int_t)about.st_ino, "path", path)
+                         : NULL;
+    char *text = record != NULL ? json_dumps(record, JSON_COMPACT) : NULL;
+    json_decref(record);
+    enum media_status status = text != NULL
+                                   ? media_parts_write(parts, file_name, text, error)
+                                   : media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
+    free(text);
+    return status;
+}
+
+bool media_output_record_is(const struct media_parts *parts, const char *target_path)
+{
+    json_t *record = read_record(parts);
+    bool is = is_recorded(record, target_path);
+    json_decref(record);
+    return is;
+}
