@@ -51,6 +51,8 @@ static json_t *entry_to_json(const struct media_segment_entry *entry,
         set(object, "next_sha256", json_string(entry->next.sha256)) &&
         set_count(object, "damaged", entry->damaged) &&
         set_count(object, "retimed", entry->retimed) &&
+        set_count(object, "interlaced", entry->interlaced) &&
+        set_count(object, "captioned", entry->captioned) &&
         set(object, "time_base", json_pack("[i, i]", entry->time_base.num, entry->time_base.den)) &&
         set_count(object, "reorder", entry->reorder) &&
         set_count(object, "size", entry->size_bytes) &&
