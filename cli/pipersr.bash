@@ -8,8 +8,11 @@ _pipersr_options()
     upscale)
         echo "--input --output --recursive --force --skip-existing --format --scale --memory-limit" \
             "--max-pixels --quality --lossless --strip --codec --crf --preset --pix-fmt --encoder-opts --encoder-threads" \
-            "--deinterlace --max-height --start --duration --to --no-reuse --quiet --version" \
+            "--resume --segment-frames --deinterlace --max-height --start --duration --to --no-reuse --quiet --version" \
             "$common" ;;
+    plan) _pipersr_options upscale ;;
+    run-segment) echo '--threads --isa --memory-limit --quiet --help' ;;
+    join) echo '--threads --isa --memory-limit --output --force --quiet --help' ;;
     calibrate) echo '--output --force --model --max-images --keep-size --no-synthetic --quiet --json --help' ;;
     export) echo '--format --output --force --model --precision --size --help' ;;
     info) echo '--model --models --json --help' ;;
@@ -33,7 +36,7 @@ _pipersr_values()
     --deinterlace) echo 'auto yes no' ;;
     --preset) echo 'ultrafast superfast veryfast faster fast medium slow slower veryslow' ;;
     --size) echo '640x360 1280x720 1920x1080' ;;
-    --threads | --memory-limit | --max-pixels | --quality | --crf | --encoder-opts | --start | --duration | --to | --frames | --at-once | --max-images | --repeat | --encoder-threads) echo '' ;;
+    --threads | --memory-limit | --max-pixels | --quality | --crf | --segment-frames | --encoder-opts | --start | --duration | --to | --frames | --at-once | --max-images | --repeat | --encoder-threads) echo '' ;;
     *) return 1 ;;
     esac
 }
@@ -50,12 +53,14 @@ _pipersr()
     local command=${COMP_WORDS[1]} values
     COMPREPLY=()
     if ((COMP_CWORD == 1)) && [[ $word != -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'upscale info calibrate export bench' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'upscale info calibrate export segment bench' -- "$word")
         return
     fi
-    if [[ $command == bench ]]; then
+    if [[ $command == bench || $command == segment ]]; then
         if ((COMP_CWORD == 2)); then
-            mapfile -t COMPREPLY < <(compgen -W 'speed quality video --help' -- "$word")
+            local steps='speed quality video --help'
+            [[ $command == bench ]] || steps='plan run-segment join --help'
+            mapfile -t COMPREPLY < <(compgen -W "$steps" -- "$word")
             return
         fi
         command=${COMP_WORDS[2]}
