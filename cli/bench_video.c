@@ -35,8 +35,8 @@ static const char help[] =
     "      --no-reuse           compute every frame whole\n"
     "      --json               one JSON object: frames, width, height, precision, isa, threads,\n"
     "                           encoder_threads (0: default), decode, network, encode, pipeline\n"
-    "                           (each with ms_per_frame and fps), to_slower, to_sum,\n"
-    "                           reused_share\n"
+    "                           (each with ms_per_frame, fps, cpu_ms_per_frame), to_slower,\n"
+    "                           to_sum, reused_share\n"
     "  -h, --help               this text\n"
     "\n" CLI_EXIT_STATUS_HELP;
 
@@ -80,6 +80,7 @@ static const char *const measured_names[N_MEASURED] = {"decode", "network", "enc
 struct video_result {
     struct media_video_timing timing; /* of the last run */
     double ms[N_MEASURED];            /* medians, a frame */
+    double cpu_ms[N_MEASURED];        /* of all CPUs together */
     double to_slower, to_sum;         /* medians of each run's own */
     pipersr_upscaler_info used;
 };
@@ -105,7 +106,8 @@ static int measure_runs(const struct video_options *options, const struct cli_en
                         double *values, struct video_result *result)
 {
     const size_t n = options->repeat;
-    double *to_slower = values + N_MEASURED * n, *to_sum = to_slower + n;
+    double *cpu = values + N_MEASURED * n, *to_slower = cpu + N_MEASURED * n,
+           *to_sum = to_slower + n;
     struct media_job job = {
         .passes = engine->passes, .scale = engine->scale, .cancel = cli_interrupt_flag()};
     for (unsigned i = 0; i < engine->passes; i++)
@@ -120,15 +122,21 @@ static int measure_runs(const struct video_options *options, const struct cli_en
             const int interrupted = cli_interrupt_exit_status();
             return interrupted ? interrupted : (int)cli_exit_of_media(status);
         }
-        const double seconds[N_MEASURED] = {timing->decode_s, timing->network_s, timing->encode_s,
-                                            timing->pipeline_s};
-        for (int i = 0; i < N_MEASURED; i++)
-            values[(size_t)i * n + run] = 1e3 * seconds[i] / (double)timing->frames;
-        to_slower[run] = timing->pipeline_s / larger(timing->network_s, timing->encode_s);
-        to_sum[run] = timing->pipeline_s / (timing->network_s + timing->encode_s);
+        const struct media_stage_time *stages[N_MEASURED] = {&timing->decode, &timing->network,
+                                                             &timing->encode, &timing->pipeline};
+        const double ms = 1e3 / (double)timing->frames;
+        for (size_t i = 0; i < N_MEASURED; i++) {
+            values[i * n + run] = ms * stages[i]->seconds;
+            cpu[i * n + run] = ms * stages[i]->cpu_seconds;
+        }
+        const double network_s = timing->network.seconds, encode_s = timing->encode.seconds;
+        to_slower[run] = timing->pipeline.seconds / larger(network_s, encode_s);
+        to_sum[run] = timing->pipeline.seconds / (network_s + encode_s);
     }
-    for (int i = 0; i < N_MEASURED; i++)
-        result->ms[i] = median(values + (size_t)i * n, n);
+    for (size_t i = 0; i < N_MEASURED; i++) {
+        result->ms[i] = median(values + i * n, n);
+        result->cpu_ms[i] = median(cpu + i * n, n);
+    }
     result->to_slower = median(to_slower, n);
     result->to_sum = median(to_sum, n);
     return CLI_EXIT_OK;
@@ -137,7 +145,7 @@ static int measure_runs(const struct video_options *options, const struct cli_en
 static int measure(const struct video_options *options, const struct cli_engine *engine,
                    struct video_result *result)
 {
-    double *values = calloc(options->repeat, (N_MEASURED + 2) * sizeof *values);
+    double *values = calloc(options->repeat, (2 * N_MEASURED + 2) * sizeof *values);
     if (!values) {
         cli_error("out of memory");
         return CLI_EXIT_MEMORY;
@@ -158,8 +166,10 @@ static void print_json(const struct video_options *options, const struct video_r
         "encoder_threads", (json_int_t)options->video.encoder_threads);
     for (int i = 0; i < N_MEASURED; i++)
         json_object_set_new(object, measured_names[i],
-                            json_pack("{s:o, s:o}", "ms_per_frame", cli_json_number(result->ms[i]),
-                                      "fps", cli_json_number(1e3 / result->ms[i])));
+                            json_pack("{s:o, s:o, s:o}", "ms_per_frame",
+                                      cli_json_number(result->ms[i]), "fps",
+                                      cli_json_number(1e3 / result->ms[i]), "cpu_ms_per_frame",
+                                      cli_json_number(result->cpu_ms[i])));
     json_object_set_new(object, "to_slower", cli_json_number(result->to_slower));
     json_object_set_new(object, "to_sum", cli_json_number(result->to_sum));
     json_object_set_new(object, "reused_share", cli_json_number(result->timing.reused_share));
@@ -174,8 +184,8 @@ static void print_text(const struct video_options *options, const struct video_r
            pipersr_precision_name(result->used.precision), pipersr_isa_name(result->used.isa),
            result->used.threads, options->repeat);
     for (int i = 0; i < N_MEASURED; i++)
-        printf("%-10s%9.2f ms/frame %9.2f frames/s\n", measured_names[i], result->ms[i],
-               1e3 / result->ms[i]);
+        printf("%-10s%9.2f ms/frame %9.2f frames/s %9.2f ms/frame of CPU\n", measured_names[i],
+               result->ms[i], 1e3 / result->ms[i], result->cpu_ms[i]);
     printf("pipeline / slower of network and encode %.3f, / their sum %.3f; %.1f %% of the input "
            "reused\n",
            result->to_slower, result->to_sum, 100 * result->timing.reused_share);

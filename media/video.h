@@ -81,13 +81,18 @@ enum media_status media_video_upscale(const struct media_job *job, const char *i
                                       const struct media_video_options *options,
                                       struct media_video_result *result, struct media_error *error);
 
-/* Seconds that a video's way takes, stage by stage, for the same frames. */
+/* What a stage took for all frames: by the clock, and of the CPUs together. */
+struct media_stage_time {
+    double seconds, cpu_seconds;
+};
+
+/* A video's way, stage by stage, for the same frames. */
 struct media_video_timing {
     uint64_t frames;
-    uint32_t width_px, height_px;         /* of the output */
-    double reused_share;                  /* of the input's pixels, in the pipeline */
-    double decode_s, network_s, encode_s; /* each stage alone */
-    double pipeline_s;                    /* all of them at once */
+    uint32_t width_px, height_px;                    /* of the output */
+    double reused_share;                             /* of the input's pixels, in the pipeline */
+    struct media_stage_time decode, network, encode; /* each stage alone */
+    struct media_stage_time pipeline;                /* all of them at once */
 };
 
 /* Runs up to `max_frames` (at least 1) frames of a video through each stage alone, then through the

@@ -13,11 +13,25 @@
 /* What is written there is gone, and seeking in it succeeds. */
 static const char nowhere[] = "/dev/null";
 
-static double now_s(void)
+static double read_clock(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Runs a stage, or all of them. */
+static enum media_status run_timed(struct media_pipeline *pipeline,
+                                   enum media_status (*stage)(struct media_pipeline *,
+                                                              struct media_error *),
+                                   struct media_stage_time *time, struct media_error *error)
+{
+    const double start_s = read_clock(CLOCK_MONOTONIC);
+    const double cpu_start_s = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    const enum media_status status = stage(pipeline, error);
+    time->seconds = read_clock(CLOCK_MONOTONIC) - start_s;
+    time->cpu_seconds = read_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu_start_s;
+    return status;
 }
 
 /* One run over the first frames of a video. */
@@ -33,18 +47,12 @@ static enum media_status run_alone(struct media_pipeline *pipeline, const struct
                                    struct media_error *error)
 {
     struct media_video_timing *timing = run->timing;
-    double start_s = now_s();
-    enum media_status status = media_stage_decode(pipeline, error);
-    timing->decode_s = now_s() - start_s;
+    enum media_status status = run_timed(pipeline, media_stage_decode, &timing->decode, error);
     if (status == MEDIA_OK) {
-        start_s = now_s();
-        status = media_stage_network(pipeline, error);
-        timing->network_s = now_s() - start_s;
+        status = run_timed(pipeline, media_stage_network, &timing->network, error);
     }
     if (status == MEDIA_OK) {
-        start_s = now_s();
-        status = media_stage_encode(pipeline, error);
-        timing->encode_s = now_s() - start_s;
+        status = run_timed(pipeline, media_stage_encode, &timing->encode, error);
     }
     timing->frames = pipeline->encoder.n_packets;
     timing->width_px = (uint32_t)pipeline->plan.target.width_px;
@@ -55,9 +63,8 @@ static enum media_status run_alone(struct media_pipeline *pipeline, const struct
 static enum media_status run_together(struct media_pipeline *pipeline, const struct run *run,
                                       struct media_error *error)
 {
-    const double start_s = now_s();
-    enum media_status status = media_pipeline_run(pipeline, error);
-    run->timing->pipeline_s = now_s() - start_s;
+    const enum media_status status =
+        run_timed(pipeline, media_pipeline_run, &run->timing->pipeline, error);
     const struct media_video_result *result = pipeline->result;
     if (result->input_px > 0) {
         run->timing->reused_share = (double)result->reused_px / (double)result->input_px;

@@ -268,6 +268,13 @@ int psr_reuse_plan(struct psr_reuse *reuse, const struct psr_sequence *sequence,
     };
     for (uint32_t frame = 0; frame < sequence->n_frames; frame++)
         add_frame(reuse, sequence, frame, &request);
+
+    /* Whole frames end together, parts less so: they have to be worth it. */
+    const double worth = 0.95;
+    const struct psr_rect all = {0, 0, reuse->columns, reuse->rows};
+    const double whole = psr_cover_cost(&request, &all) * PSR_CELL_PX * PSR_CELL_PX;
+    if (reuse->cost > worth * whole * sequence->n_frames)
+        reuse->reused_px = 0;
     return 0;
 }
 
@@ -287,7 +294,9 @@ static struct psr_plan cut_part(const struct psr_plan_request *whole, const stru
     request.width_px = part->rect.x1 - part->rect.x0;
     request.height_px = part->rect.y1 - part->rect.y0;
     request.n_pictures = 1;
-    request.threads = (uint32_t)ceil(whole->threads * share);
+    /* A little more than a thread's work is not worth a cut, which costs surround. */
+    const double threads = whole->threads * share;
+    request.threads = threads > 1.25 ? (uint32_t)ceil(threads - 0.25) : 1;
     struct psr_plan plan = psr_plan_cut(&request);
     while (psr_plan_widest_strip(request.width_px, plan.strips) > strip_px)
         plan.strips++;

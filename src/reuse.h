@@ -38,7 +38,8 @@ struct psr_reuse {
     /* Of the last plan. */
     uint32_t columns, rows; /* in cells */
     size_t n_parts;
-    uint64_t reused_px; /* input pixels of all frames that are in no part */
+    uint64_t reused_px; /* input pixels of all frames that are in no part; 0: all are computed, as
+                           whole frames, the parts are not looked at */
     double cost;        /* of all parts */
 };
 
@@ -52,8 +53,8 @@ struct psr_sequence {
     const struct psr_rows *before_in, *before_out; /* NULL: in[0] is the first */
 };
 
-/* Compares the frames, on the pool, and plans the parts. `surround_px` and `surround_rows` are the
- * strip's. Returns -1 when there is no memory. */
+/* Compares the frames, on the pool, and plans the parts, if they save enough. `surround_px` and
+ * `surround_rows` are the strip's. Returns -1 when there is no memory. */
 int psr_reuse_plan(struct psr_reuse *reuse, const struct psr_sequence *sequence,
                    uint32_t surround_px, uint32_t surround_rows, struct psr_pool *pool,
                    struct psr_mem *mem);
