@@ -198,6 +198,20 @@ static void run_changed_part(void *argument, size_t job, unsigned worker)
     compute(run, &run->engine->strips[worker], part->frame, &part->rect);
 }
 
+/* A strip's surround is what it reads on either side. The filter of the output's chroma looks to
+ * the left and up only: to the right and down, outputs depend on what those of a picture without
+ * chroma do. */
+static struct psr_reach describe_reach(const struct psr_engine *engine,
+                                       const struct psr_picture *picture)
+{
+    struct psr_picture plain = *picture;
+    struct psr_reach reach;
+    psr_strip_surround(&engine->network, picture, &reach.left, &reach.up);
+    plain.planar = false;
+    psr_strip_surround(&engine->network, &plain, &reach.right, &reach.down);
+    return reach;
+}
+
 pipersr_status psr_engine_run_next_frames(struct psr_engine *engine,
                                           const struct psr_picture *picture, uint32_t n_frames,
                                           const struct psr_rows *in, const struct psr_rows *out,
@@ -207,21 +221,20 @@ pipersr_status psr_engine_run_next_frames(struct psr_engine *engine,
 {
     struct frames_run run = {.engine = engine, .picture = picture, .in = in, .out = out};
     struct psr_reuse *reuse = &engine->reuse;
-    const struct psr_sequence sequence = {.picture = picture,
-                                          .n_frames = n_frames,
-                                          .scale = engine->network.scale,
-                                          .in = in,
-                                          .out = out,
-                                          .before_in = before_in,
-                                          .before_out = before_out};
+    struct psr_sequence sequence = {.picture = picture,
+                                    .n_frames = n_frames,
+                                    .scale = engine->network.scale,
+                                    .in = in,
+                                    .out = out,
+                                    .before_in = before_in,
+                                    .before_out = before_out};
     struct psr_plan_request request;
     *reused_px = 0;
     if (describe_plan(engine, picture, n_frames, UINT32_MAX, &request))
         return fail_memory(engine, picture, UINT64_MAX, error);
     /* Without the memory for it, or without anything to reuse, the frames are like any others. */
-    if (psr_reuse_plan(reuse, &sequence, request.surround_px, request.surround_rows, engine->pool,
-                       engine->mem) ||
-        reuse->reused_px == 0)
+    sequence.reach = describe_reach(engine, picture);
+    if (psr_reuse_plan(reuse, &sequence, engine->pool, engine->mem) || reuse->reused_px == 0)
         return psr_engine_run_frames(engine, picture, n_frames, in, out, error);
 
     const pipersr_status status = prepare_run(&run, n_frames, &request, true, error);

@@ -75,8 +75,12 @@ static uint8_t *cells_of(const struct psr_reuse *reuse, uint8_t *cells, uint32_t
 /* ------------------------------------------------------------------------------ the comparison --
  */
 
+/* What has changed in a cell. Chroma reaches further, as it is interpolated. */
+enum { OWN = 1, CHROMA = 2 };
+
 static void mark_changed(const struct plane *plane, const struct psr_rows *now,
-                         const struct psr_rows *before, uint32_t columns, uint8_t *cells)
+                         const struct psr_rows *before, uint32_t columns, uint8_t mark,
+                         uint8_t *cells)
 {
     for (int64_t y = 0; y < plane->rows; y++) {
         const unsigned char *a = row_of(now, y), *b = row_of(before, y);
@@ -86,23 +90,29 @@ static void mark_changed(const struct plane *plane, const struct psr_rows *now,
         for (uint32_t x = 0; x < columns; x++) {
             const size_t from = x * plane->cell_bytes, left = plane->row_bytes - from;
             const size_t n = left < plane->cell_bytes ? left : plane->cell_bytes;
-            if (!marks[x])
-                marks[x] = memcmp(a + from, b + from, n) != 0;
+            if (!(marks[x] & mark) && memcmp(a + from, b + from, n) != 0)
+                marks[x] |= mark;
         }
     }
 }
 
-/* Marks with every marked cell the `reach` cells on either side of it, along a line of n cells that
+/* Cells before and after one along a line. */
+struct spread {
+    uint32_t before, after;
+};
+
+/* Sets `mark` in every cell for which a cell within its spread has it, along a line of n cells that
  * lie `step` apart. */
-static void spread_line(const uint8_t *from, uint8_t *to, uint32_t n, size_t step, uint32_t reach)
+static void spread_line(const uint8_t *from, uint8_t *to, uint32_t n, size_t step, uint8_t mark,
+                        struct spread spread)
 {
     int64_t known = 0; /* cells up to this one are settled */
     for (int64_t i = 0; i < n; i++) {
-        if (!from[(size_t)i * step])
+        if (!(from[(size_t)i * step] & mark))
             continue;
-        const int64_t end = at_most(i + reach + 1, n);
-        for (int64_t x = at_least(i - reach, known); x < end; x++)
-            to[(size_t)x * step] = 1;
+        const int64_t end = at_most(i + spread.after + 1, n);
+        for (int64_t x = at_least(i - spread.before, known); x < end; x++)
+            to[(size_t)x * step] |= mark;
         known = end;
     }
 }
@@ -110,8 +120,24 @@ static void spread_line(const uint8_t *from, uint8_t *to, uint32_t n, size_t ste
 struct comparison {
     const struct psr_reuse *reuse;
     const struct psr_sequence *sequence;
-    uint32_t reach_columns, reach_rows; /* in cells */
+    struct spread x[CHROMA + 1], y[CHROMA + 1]; /* by mark */
 };
+
+/* How far a change reaches: to the right as far as outputs look to the left. */
+static void plan_spread(struct comparison *comparison)
+{
+    const struct psr_sequence *sequence = comparison->sequence;
+    const struct psr_reach *reach = &sequence->reach;
+    for (uint8_t mark = OWN; mark <= CHROMA; mark++) {
+        uint32_t px = 0, rows = 0;
+        if (mark == CHROMA)
+            psr_yuv_read_surround(&sequence->picture->yuv, &px, &rows);
+        comparison->x[mark] = (struct spread){parts_of(reach->right + px, PSR_CELL_PX),
+                                              parts_of(reach->left + px, PSR_CELL_PX)};
+        comparison->y[mark] = (struct spread){parts_of(reach->down + rows, PSR_CELL_PX),
+                                              parts_of(reach->up + rows, PSR_CELL_PX)};
+    }
+}
 
 /* Of one frame: the cells whose output depends on something that has changed. */
 static void compare_frame(void *argument, size_t job, unsigned worker)
@@ -125,22 +151,26 @@ static void compare_frame(void *argument, size_t job, unsigned worker)
         frame ? &sequence->in[first_plane(sequence, frame - 1)] : sequence->before_in;
     uint8_t *cells = cells_of(reuse, reuse->cells, frame);
     uint8_t *wide = cells_of(reuse, reuse->scratch, frame);
+    const uint32_t n_planes = count_planes(sequence->picture);
+    const uint8_t last_mark = n_planes > 1 ? CHROMA : OWN;
     (void)worker;
 
-    memset(cells, before == NULL, (size_t)columns * rows);
+    memset(cells, before ? 0 : OWN, (size_t)columns * rows);
     if (!before)
         return;
-    for (uint32_t i = 0; i < count_planes(sequence->picture); i++) {
+    for (uint32_t i = 0; i < n_planes; i++) {
         const struct plane plane = describe_plane(sequence->picture, i, 1);
-        mark_changed(&plane, &now[i], &before[i], columns, cells);
+        mark_changed(&plane, &now[i], &before[i], columns, i > 0 ? CHROMA : OWN, cells);
     }
     memset(wide, 0, (size_t)columns * rows);
-    for (uint32_t y = 0; y < rows; y++)
-        spread_line(cells + (size_t)y * columns, wide + (size_t)y * columns, columns, 1,
-                    comparison->reach_columns);
+    for (uint8_t mark = OWN; mark <= last_mark; mark++)
+        for (uint32_t y = 0; y < rows; y++)
+            spread_line(cells + (size_t)y * columns, wide + (size_t)y * columns, columns, 1, mark,
+                        comparison->x[mark]);
     memset(cells, 0, (size_t)columns * rows);
-    for (uint32_t x = 0; x < columns; x++)
-        spread_line(wide + x, cells + x, rows, columns, comparison->reach_rows);
+    for (uint8_t mark = OWN; mark <= last_mark; mark++)
+        for (uint32_t x = 0; x < columns; x++)
+            spread_line(wide + x, cells + x, rows, columns, mark, comparison->y[mark]);
 }
 
 /* ----------------------------------------------------------------------------------- the parts --
@@ -231,14 +261,13 @@ static void add_frame(struct psr_reuse *reuse, const struct psr_sequence *sequen
 }
 
 int psr_reuse_plan(struct psr_reuse *reuse, const struct psr_sequence *sequence,
-                   uint32_t surround_px, uint32_t surround_rows, struct psr_pool *pool,
-                   struct psr_mem *mem)
+                   struct psr_pool *pool, struct psr_mem *mem)
 {
-    /* What a part costs before its first pixel, in cells: the zeros of its borders are laid out,
+    /* What a part costs before its first pixel, in pixels: the zeros of its borders are laid out,
      * and its narrow rows fill a kernel's tiles badly. */
-    const double fixed = 8;
+    const double fixed_px = 512;
     const struct psr_picture *picture = sequence->picture;
-    uint32_t read_px = 0, read_rows = 0;
+    const struct psr_reach *reach = &sequence->reach;
     reuse->columns = parts_of(picture->width, PSR_CELL_PX);
     reuse->rows = parts_of(picture->height, PSR_CELL_PX);
     reuse->n_parts = 0;
@@ -248,23 +277,17 @@ int psr_reuse_plan(struct psr_reuse *reuse, const struct psr_sequence *sequence,
         reserve_parts(reuse, (size_t)sequence->n_frames * PSR_MOST_RECTS, mem))
         return -1;
 
-    if (picture->planar)
-        psr_yuv_read_surround(&picture->yuv, &read_px, &read_rows);
-    struct comparison comparison = {
-        .reuse = reuse,
-        .sequence = sequence,
-        .reach_columns = parts_of(surround_px + read_px, PSR_CELL_PX),
-        .reach_rows = parts_of(surround_rows + read_rows, PSR_CELL_PX),
-    };
+    struct comparison comparison = {.reuse = reuse, .sequence = sequence};
+    plan_spread(&comparison);
     psr_pool_run(pool, sequence->n_frames, compare_frame, &comparison);
 
     const struct psr_cover_request request = {
         .columns = reuse->columns,
         .rows = reuse->rows,
         /* Of the surround the first layer computes all, the last none. */
-        .extra_columns = (double)surround_px / PSR_CELL_PX,
-        .extra_rows = (double)surround_rows / PSR_CELL_PX,
-        .fixed = fixed,
+        .extra_columns = (double)reach->left / PSR_CELL_PX,
+        .extra_rows = (double)reach->up / PSR_CELL_PX,
+        .fixed = fixed_px / (PSR_CELL_PX * PSR_CELL_PX),
     };
     for (uint32_t frame = 0; frame < sequence->n_frames; frame++)
         add_frame(reuse, sequence, frame, &request);

@@ -16,9 +16,9 @@
 #include "src/pool.h"
 #include "src/strip.h"
 
-/* As large as the blocks that video encoders skip; a multiple of what strips and bands begin at,
- * and of two chroma samples. */
-enum { PSR_CELL_PX = 8 };
+/* As small as can be, so that little is computed around a small change: strips begin at multiples
+ * of it, bands too, and so do chroma samples. */
+enum { PSR_CELL_PX = PSR_STRIP_ALIGNMENT_PX };
 
 /* A rectangle of a frame's input to be computed, in pixels. */
 struct psr_part {
@@ -43,21 +43,26 @@ struct psr_reuse {
     double cost;        /* of all parts */
 };
 
+/* How far from an output pixel the input lies that it depends on. */
+struct psr_reach {
+    uint32_t left, right, up, down; /* pixels */
+};
+
 /* Pictures that follow each other: in[i] is what the frame before had in in[i - 1], and that before
  * in[0] had in `before`. Of planar pictures each is PSR_PLANES rows. */
 struct psr_sequence {
     const struct psr_picture *picture;
     uint32_t n_frames;
     uint32_t scale;
+    struct psr_reach reach; /* of the network alone; how chroma is read is not counted */
     const struct psr_rows *in, *out;
     const struct psr_rows *before_in, *before_out; /* NULL: in[0] is the first */
 };
 
-/* Compares the frames, on the pool, and plans the parts, if they save enough. `surround_px` and
- * `surround_rows` are the strip's. Returns -1 when there is no memory. */
+/* Compares the frames, on the pool, and plans the parts, if they save enough. Returns -1 when there
+ * is no memory. */
 int psr_reuse_plan(struct psr_reuse *reuse, const struct psr_sequence *sequence,
-                   uint32_t surround_px, uint32_t surround_rows, struct psr_pool *pool,
-                   struct psr_mem *mem);
+                   struct psr_pool *pool, struct psr_mem *mem);
 
 /* Cuts the parts further, so that all threads have work till the end, into strips of at most
  * `strip_px` columns, and puts the long ones first. `request` is of the whole picture. Returns -1
