@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes two clips that mostly stand still: bench/still_clips.sh FOLDER [WxH]
-#   FOLDER/talk.mp4    a moving picture, a third as wide and half as high, before a photo
+#   FOLDER/talk.mp4    a moving picture, a fifth as wide and four ninths as high, before a photo
 #   FOLDER/screen.mp4  a page on which a line is typed, the pointer moves, and every two seconds the page scrolls
 # 96 frames, 24 a second, H.264 at libx264's defaults: its skipped blocks are what reuse finds.
 set -eu
@@ -10,7 +10,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 width=${size%x*} height=${size#*x}
 mkdir -p "$folder"
 
-head_w=$((width / 9 * 2 / 2 * 2)) head_h=$((height / 2 / 2 * 2))
+head_w=$((width / 10 * 2)) head_h=$((height * 2 / 9 * 2))
 ffmpeg -v error -nostdin -y -loop 1 -framerate 24 -i "$root/samples/butterfly.png" -stream_loop -1 -i "$root/samples/crystal.mp4" \
     -filter_complex "[0:v]scale=$width:$height:force_original_aspect_ratio=increase,crop=$width:$height[room];
         [1:v]fps=24,scale=-2:$height,crop=$head_w:$head_h[head];

@@ -78,20 +78,35 @@ static uint8_t *cells_of(const struct psr_reuse *reuse, uint8_t *cells, uint32_t
 /* What has changed in a cell. Chroma reaches further, as it is interpolated. */
 enum { OWN = 1, CHROMA = 2 };
 
+/* A row of a plane: marks cells that differ, and returns how many of them were not marked. */
+static uint32_t mark_row(const struct plane *plane, const unsigned char *now,
+                         const unsigned char *before, uint32_t columns, uint8_t mark,
+                         uint8_t *marks)
+{
+    uint32_t n_marked = 0;
+    for (uint32_t x = 0; x < columns; x++) {
+        const size_t from = x * plane->cell_bytes, left = plane->row_bytes - from;
+        const size_t n = left < plane->cell_bytes ? left : plane->cell_bytes;
+        if (!(marks[x] & mark) && memcmp(now + from, before + from, n) != 0) {
+            marks[x] |= mark;
+            n_marked++;
+        }
+    }
+    return n_marked;
+}
+
 static void mark_changed(const struct plane *plane, const struct psr_rows *now,
                          const struct psr_rows *before, uint32_t columns, uint8_t mark,
                          uint8_t *cells)
 {
-    for (int64_t y = 0; y < plane->rows; y++) {
-        const unsigned char *a = row_of(now, y), *b = row_of(before, y);
-        uint8_t *marks = cells + (size_t)(y / plane->cell_rows) * columns;
-        if (memcmp(a, b, plane->row_bytes) == 0)
-            continue;
-        for (uint32_t x = 0; x < columns; x++) {
-            const size_t from = x * plane->cell_bytes, left = plane->row_bytes - from;
-            const size_t n = left < plane->cell_bytes ? left : plane->cell_bytes;
-            if (!(marks[x] & mark) && memcmp(a + from, b + from, n) != 0)
-                marks[x] |= mark;
+    for (int64_t top = 0; top < plane->rows; top += plane->cell_rows, cells += columns) {
+        const int64_t bottom = at_most(top + plane->cell_rows, plane->rows);
+        /* Of a second plane of chroma, some are marked already; then all rows are looked at. */
+        uint32_t n_left = columns;
+        for (int64_t y = top; y < bottom && n_left > 0; y++) {
+            const unsigned char *a = row_of(now, y), *b = row_of(before, y);
+            if (memcmp(a, b, plane->row_bytes) != 0)
+                n_left -= mark_row(plane, a, b, columns, mark, cells);
         }
     }
 }
