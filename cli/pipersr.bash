@@ -14,6 +14,7 @@ _pipersr_options()
     run-segment) echo '--threads --isa --memory-limit --quiet --help' ;;
     join) echo '--threads --isa --memory-limit --output --force --quiet --help' ;;
     calibrate) echo '--output --force --model --max-images --keep-size --no-synthetic --quiet --json --help' ;;
+    mcp) echo '--allow-dir --help --version' ;;
     export) echo '--format --output --force --model --precision --size --help' ;;
     info) echo '--model --models --json --help' ;;
     speed) echo "--size --frames --at-once $common" ;;
@@ -53,7 +54,7 @@ _pipersr()
     local command=${COMP_WORDS[1]} values
     COMPREPLY=()
     if ((COMP_CWORD == 1)) && [[ $word != -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'upscale info calibrate export segment bench' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'upscale info calibrate export segment bench mcp' -- "$word")
         return
     fi
     if [[ $command == bench || $command == segment ]]; then

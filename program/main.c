@@ -23,6 +23,7 @@ static const char help[] =
     "       pipersr bench quality DIR              PSNR and SSIM on a folder with HR/ and LR/\n"
 #ifdef PIPERSR_SERVER
     "       pipersr serve                          the same for programs and browsers, over HTTP\n"
+    "       pipersr mcp [--allow-dir DIR]          the same for assistants, over standard input\n"
 #endif
     "\n"
     "  -h, --help     this text; each command has its own, e.g. pipersr upscale --help\n"
@@ -65,6 +66,8 @@ int main(int argc, char **argv)
 #ifdef PIPERSR_SERVER
     if (strcmp(word, "serve") == 0)
         return server_serve(argc - 1, argv + 1);
+    if (strcmp(word, "mcp") == 0)
+        return server_mcp_command(argc - 1, argv + 1);
     if (strcmp(word, SERVER_WORKER_COMMAND) == 0)
         return server_worker(argv[0]);
 #endif

@@ -9,6 +9,9 @@
 /* `pipersr serve`: argv[0] is the sub-command's name. Ends on SIGTERM or SIGINT. */
 int server_serve(int argc, char **argv);
 
+/* `pipersr mcp`: the Model Context Protocol over standard input and output, until that ends. */
+int server_mcp_command(int argc, char **argv);
+
 /* What a job runs in: started by the server alone, told what to do on standard input. No person
  * calls it, so no help names it. */
 #define SERVER_WORKER_COMMAND "job-worker"

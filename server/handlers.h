@@ -43,6 +43,10 @@ enum MHD_Result server_handle_uploads(struct server_request *request);
 enum MHD_Result server_handle_upload(struct server_request *request);
 enum MHD_Result server_handle_upload_delete(struct server_request *request);
 
+/* server/mcp_http.c */
+enum MHD_Result server_handle_mcp(struct server_request *request);
+enum MHD_Result server_handle_mcp_delete(struct server_request *request);
+
 /* server/preflight.c */
 enum MHD_Result server_handle_preflight(struct server_request *request);
 

@@ -262,9 +262,11 @@ bool server_http_open(const struct server_http_settings *settings, struct server
     pthread_mutex_init(&http->mutex, NULL);
     http->pool = server_pool_open(POOL_THREADS);
     http->rates = server_rates_open(server_jobs_limits(http->jobs)->rate_per_min);
+    http->mcp = server_mcp_service_open(http->jobs, settings->paths);
     http->uploads = server_uploads_open(http->jobs, problem);
     bool done = http->uploads != NULL;
-    if (done && !(start_ticker(http) && http->pool && http->rates && server_service_prepare(http)))
+    if (done && !(start_ticker(http) && http->pool && http->rates && http->mcp &&
+                  server_service_prepare(http)))
         done = server_fail_memory(problem);
     for (size_t i = 0; done && i < settings->n_listeners; i++)
         done = start_daemon(http, settings, settings->listeners[i], problem);
@@ -284,6 +286,8 @@ void server_http_close(struct server_http *http)
     /* What is being worked on is answered; what waits is woken and then finds the server stopping.
      */
     server_pool_end(http->pool);
+    if (http->mcp)
+        server_mcp_service_stop(http->mcp);
     pthread_mutex_lock(&http->mutex);
     http->stopping = true;
     if (http->ticker_runs)
@@ -296,6 +300,7 @@ void server_http_close(struct server_http *http)
     }
     for (size_t i = 0; i < http->n_daemons; i++)
         MHD_stop_daemon(http->daemons[i]);
+    server_mcp_service_close(http->mcp);
     server_pool_free(http->pool);
     server_rates_free(http->rates);
     server_uploads_close(http->uploads);

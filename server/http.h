@@ -13,6 +13,7 @@
 
 #include "server/access.h"
 #include "server/jobs.h"
+#include "server/mcp_http.h"
 #include "server/pool.h"
 #include "server/rate.h"
 #include "server/upload.h"
@@ -21,9 +22,10 @@
 enum { SERVER_MAX_LISTENERS = 8 };
 
 struct server_http_settings {
-    struct server_jobs *jobs;     /* outlives the server */
-    struct server_access *access; /* the same */
-    const int *listeners;         /* listening sockets; they become the server's */
+    struct server_jobs *jobs;      /* outlives the server */
+    struct server_access *access;  /* the same */
+    const struct mcp_paths *paths; /* the same: folders that MCP clients may use */
+    const int *listeners;          /* listening sockets; they become the server's */
     size_t n_listeners;
     const char *certificate, *private_key; /* PEM texts; NULL: no TLS */
 };
@@ -47,6 +49,7 @@ struct server_http {
     struct server_pool *pool;
     struct server_rates *rates;
     struct server_uploads *uploads;
+    struct server_mcp_service *mcp;
     bool has_tls;
     struct MHD_Daemon *daemons[SERVER_MAX_LISTENERS];
     size_t n_daemons;

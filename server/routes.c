@@ -26,6 +26,8 @@ static const struct server_route routes[] = {
     {"GET", "/v1/events", SERVER_BODY_NONE, false, server_handle_events},
     {"GET", "/v1/status", SERVER_BODY_NONE, false, server_handle_status},
     {"GET", "/v1/models", SERVER_BODY_NONE, false, server_handle_models},
+    {"POST", "/mcp", SERVER_BODY_JSON, false, server_handle_mcp},
+    {"DELETE", "/mcp", SERVER_BODY_NONE, false, server_handle_mcp_delete},
     {"GET", "/metrics", SERVER_BODY_NONE, false, server_handle_metrics},
     {"GET", "/", SERVER_BODY_NONE, true, server_handle_page},
     /* Older documents name these two without a version. */
@@ -71,6 +73,8 @@ static const char *allow_of(bool gets, bool posts, bool deletes)
         return "GET, HEAD, DELETE, OPTIONS";
     if (gets)
         return "GET, HEAD, OPTIONS";
+    if (posts && deletes)
+        return "POST, DELETE, OPTIONS";
     return posts ? "POST, OPTIONS" : deletes ? "DELETE, OPTIONS" : NULL;
 }
 

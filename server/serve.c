@@ -31,6 +31,7 @@ struct service {
     unsigned port; /* 0: no TCP */
     struct server_jobs *jobs;
     struct server_access *access;
+    struct mcp_paths paths; /* that MCP clients may use */
     struct server_http *http;
 };
 
@@ -180,9 +181,9 @@ static int open_all(struct service *service)
     const struct server_access_settings access = {service->key, options->allowed_origins,
                                                   options->allowed_hosts};
     service->access = server_access_open(&access);
-    const struct server_http_settings http = {service->jobs,        service->access,
-                                              service->listeners,   service->n_listeners,
-                                              service->certificate, service->private_key};
+    const struct server_http_settings http = {
+        service->jobs,        service->access,      &service->paths,     service->listeners,
+        service->n_listeners, service->certificate, service->private_key};
     if (!service->access)
         return SERVER_EXIT_INTERNAL;
     return server_http_open(&http, &service->http, &problem) ? SERVER_EXIT_OK
@@ -261,9 +262,25 @@ static void close_all(struct service *service)
     if (service->private_key)
         gnutls_memset(service->private_key, 0, strlen(service->private_key));
     gnutls_memset(service->key, 0, sizeof service->key);
+    mcp_paths_free(&service->paths);
     free(service->private_key);
     free(service->certificate);
     free(service->state_folder);
+}
+
+/* Whoever comes from other machines gets none of this one's folders unasked. */
+static int allow_folders(struct service *service)
+{
+    const struct server_serve_options *options = service->options;
+    struct server_problem problem;
+    for (const char *const *each = options->allowed_folders; *each; each++)
+        if (!mcp_paths_allow(&service->paths, *each, &problem))
+            return fail(SERVER_EXIT_INPUT, &problem);
+    if (service->paths.count == 0 &&
+        (!options->listen_address || server_listener_is_loopback(options->listen_address)) &&
+        !mcp_paths_allow_default(&service->paths, &problem))
+        return fail(SERVER_EXIT_INPUT, &problem);
+    return SERVER_EXIT_OK;
 }
 
 int server_serve(int argc, char **argv)
@@ -277,6 +294,8 @@ int server_serve(int argc, char **argv)
     status = find_state_folder(&service);
     if (status == SERVER_EXIT_OK)
         status = read_certificate(&service);
+    if (status == SERVER_EXIT_OK)
+        status = allow_folders(&service);
     if (status == SERVER_EXIT_OK)
         status = open_listeners(&service);
     if (status == SERVER_EXIT_OK)

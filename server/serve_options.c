@@ -36,6 +36,9 @@ static const char help[] =
     "      --key-file FILE      read it from FILE, which only its owner may read; made if missing\n"
     "      --allow-origin URL   pages of this origin may use the API; may be repeated\n"
     "      --allow-host NAME    answer to this name too; may be repeated\n"
+    "      --allow-dir DIR      MCP clients may name files in it; may be repeated (default: the\n"
+    "                           current folder, if that is not / and --listen is a loopback\n"
+    "                           address)\n"
     "\n"
     "How much (sizes as 512M or 2G, times in seconds):\n"
     "      --max-upload SIZE    of one input (default 8G)\n"
@@ -70,6 +73,7 @@ enum {
     OPTION_KEY_FILE,
     OPTION_ALLOW_ORIGIN,
     OPTION_ALLOW_HOST,
+    OPTION_ALLOW_DIR,
     OPTION_DRAIN,
     OPTION_OF_LIMITS /* first of number_options */
 };
@@ -117,6 +121,7 @@ static const struct option word_options[] = {
     {"key-file", required_argument, NULL, OPTION_KEY_FILE},
     {"allow-origin", required_argument, NULL, OPTION_ALLOW_ORIGIN},
     {"allow-host", required_argument, NULL, OPTION_ALLOW_HOST},
+    {"allow-dir", required_argument, NULL, OPTION_ALLOW_DIR},
     {"drain", required_argument, NULL, OPTION_DRAIN},
     {"help", no_argument, NULL, 'h'},
 };
@@ -219,6 +224,8 @@ static int set_word(int option, const char *value, struct server_serve_options *
         return add_name(options->allowed_origins, "--allow-origin", value);
     case OPTION_ALLOW_HOST:
         return add_name(options->allowed_hosts, "--allow-host", value);
+    case OPTION_ALLOW_DIR:
+        return add_name(options->allowed_folders, "--allow-dir", value);
     default:
         break;
     }

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/mcp_jobs.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+/* Results that resources/list tells of. */
+enum { MAX_RESULTS = 100 };
+
+static bool submit(void *opaque, const struct server_mcp_order *order, char id[SERVER_ID_SIZE],
+                   struct server_problem *problem)
+{
+    const struct server_job_request request = {.kind = order->kind,
+                                               .name = strrchr(order->input_path, '/') + 1,
+                                               .input_path = order->input_path,
+                                               .output_path = order->output_path,
+                                               .overwrite = order->overwrite,
+                                               .options = order->options};
+    return server_jobs_create(opaque, &request, id, NULL, problem);
+}
+
+static json_t *document(void *opaque, const char *id)
+{
+    return server_jobs_document(opaque, id);
+}
+
+static bool cancel(void *opaque, const char *id)
+{
+    return server_jobs_cancel(opaque, id, NULL);
+}
+
+static json_t *results(void *opaque)
+{
+    json_t *list = server_jobs_list(opaque, server_job_state_name(SERVER_JOB_DONE), MAX_RESULTS, 0);
+    json_t *jobs = json_incref(json_object_get(list, "jobs"));
+    json_decref(list);
+    return jobs;
+}
+
+/* ------------------------------------------------------------------------------------- waiting --
+ */
+
+struct waiter {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool told;
+};
+
+static void wake(void *opaque)
+{
+    struct waiter *waiter = opaque;
+    pthread_mutex_lock(&waiter->mutex);
+    waiter->told = true;
+    pthread_cond_signal(&waiter->changed);
+    pthread_mutex_unlock(&waiter->mutex);
+}
+
+static void sleep_until_told(struct waiter *waiter, int timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += timeout_ms % 1000 * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&waiter->mutex);
+    while (!waiter->told &&
+           pthread_cond_timedwait(&waiter->changed, &waiter->mutex, &until) != ETIMEDOUT)
+        continue;
+    pthread_mutex_unlock(&waiter->mutex);
+}
+
+/* Has the job changed since, or ended? */
+static bool has_changed(struct server_jobs *jobs, const char *id, uint64_t *sequence)
+{
+    struct server_job_event event;
+    switch (server_jobs_next_event(jobs, id, *sequence, &event)) {
+    case SERVER_JOB_NEXT_EVENT:
+        *sequence = event.sequence;
+        json_decref(event.data);
+        return true;
+    case SERVER_JOB_NEXT_OVER:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void wait(void *opaque, const char *id, uint64_t *sequence, int timeout_ms)
+{
+    struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&waiter.changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    struct server_subscription *subscription = server_jobs_subscribe(opaque, id, wake, &waiter);
+    /* Subscribed first: a change between the look and the sleep is told. */
+    if (!has_changed(opaque, id, sequence)) {
+        sleep_until_told(&waiter, timeout_ms);
+        has_changed(opaque, id, sequence);
+    }
+    server_jobs_unsubscribe(opaque, subscription);
+    pthread_cond_destroy(&waiter.changed);
+    pthread_mutex_destroy(&waiter.mutex);
+}
+
+struct server_mcp_backend server_mcp_jobs_backend(struct server_jobs *jobs)
+{
+    return (struct server_mcp_backend){.opaque = jobs,
+                                       .submit = submit,
+                                       .document = document,
+                                       .wait = wait,
+                                       .cancel = cancel,
+                                       .results = results};
+}
