@@ -13,28 +13,32 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 import pipersr
-from pipersr import command_machine, command_upscale, program
+from pipersr import command_export, command_machine, command_upscale, program
 from pipersr.command_options import EXIT_HELP, INTERNAL, OK, UNSUPPORTED, USAGE, Exit, complain, exit_status
 
 _HELP = f"""\
 Usage: pipersr upscale INPUT... [-o OUTPUT]   double the size of photos
        pipersr -i photo.png -o photo_2x.png   the same, in short
        pipersr info                           model, CPU features and libraries in use
+       pipersr export --format F -o MODEL     a model as an ONNX file or a Core ML package
        pipersr bench speed                    how fast the network runs here
 
   -h, --help     this text; each command has its own, e.g. pipersr upscale --help
   -V, --version  the version
 
 This is the Python package's own command. Where the program pipersr is installed, it is run instead: videos,
-animations, 'calibrate' and 'bench quality' need it.
+animations, 'calibrate', 'bench quality' and 'serve' need it.
 
 {EXIT_HELP}"""
+
+_OF_THE_PROGRAM = ("calibrate", "serve", "mcp")
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Runs the command line; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    installed = program.find()
+    # Python writes these files in either case, and this is one that has what it takes.
+    installed = None if arguments[:1] == ["export"] else program.find()
     if installed is not None:
         try:
             os.execv(installed, [installed, *arguments])
@@ -80,11 +84,14 @@ def _run(arguments: list[str]) -> int:
         return command_machine.info(arguments[1:])
     if word == "bench" and arguments[1:2] == ["speed"]:
         return command_machine.bench_speed(arguments[2:])
-    if word == "calibrate" or (word == "bench" and arguments[1:2] == ["quality"]):
+    if word == "export":
+        return command_export.run(arguments[1:])
+    if word in _OF_THE_PROGRAM or arguments[:2] == ["bench", "quality"]:
         try:
-            program.require("pipersr bench quality" if word == "bench" else "pipersr calibrate")
+            program.require(" ".join(["pipersr", *arguments[: 1 + (word == "bench")]]))
         except pipersr.ProgramMissingError as error:
             complain(str(error))
         return UNSUPPORTED
-    complain(f"unknown command '{' '.join(arguments[:2])}' (to upscale a file: pipersr upscale FILE); see 'pipersr --help'")
+    words = " ".join(arguments[: 1 + (word == "bench")])
+    complain(f"unknown command '{words}' (to upscale a file: pipersr upscale FILE); see 'pipersr --help'")
     return USAGE

@@ -64,6 +64,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         message = re.sub(r"^argument (\S+?)(/\S+)?: ", r"\1: ", message)
+        message = message.replace("unrecognized arguments", "unknown here (options of videos need the program pipersr)")
         complain(f"{message}; see '{self.prog} --help'")
         raise Exit(USAGE)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Literal, Union
+from typing import Any, Literal, Optional, Union
 
 from pipersr._native import ffi, lib
 from pipersr.errors import InputError, check, text
@@ -90,6 +90,12 @@ def models() -> list[BuiltInModel]:
             )
         )
     return found
+
+
+def built_in_bytes(name: str) -> Optional[bytes]:
+    """The file of a built-in model; None where the name is another's, as ``Model`` reads it."""
+    each = ffi.NULL if _is_path(name) else lib.pipersr_model_find_built_in(name.encode())
+    return None if each == ffi.NULL else bytes(ffi.buffer(each.data, each.size_bytes))
 
 
 def choose(model: Union[None, str, os.PathLike[str], Model], use: str) -> Model:

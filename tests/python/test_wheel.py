@@ -51,8 +51,8 @@ def test_it_needs_pillow_and_cffi_and_no_more(metadata):
     assert needed == {"cffi", "pillow"}
 
 
-def test_it_has_the_library_inside_and_nothing_beside_the_package(names):
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"pipersr"}
+def test_it_has_the_library_inside_and_nothing_else(names):
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"pipersr", "pipersr_export"}
     assert [name for name in names if ".so" in name] == ["pipersr/_native.abi3.so"]
     assert "pipersr/py.typed" in names
 
