@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "media/output.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -96,6 +97,10 @@ static const char *extension(const char *name)
     return dot && dot != name && strlen(dot) <= 16 ? dot : "";
 }
 
+/* The random part of a temporary name. */
+enum { MARK_LENGTH = 6 };
+static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+
 static char *temporary_name(const char *target)
 {
     const char *slash = strrchr(target, '/');
@@ -107,8 +112,7 @@ static char *temporary_name(const char *target)
     if (stem_length > 200)
         stem_length = 200;
 
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-    unsigned char random[6];
+    unsigned char random[MARK_LENGTH];
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
         return NULL;
     char mark[sizeof(random) + 1] = "";
@@ -221,6 +225,19 @@ static int flush_to_disk(const char *path)
     return reason;
 }
 
+/* And the new name, before anything that the output was made of is removed. */
+static void flush_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        (void)!fsync(fd);
+        close(fd);
+    }
+    free(folder);
+}
+
 static int publish(const struct media_output *output)
 {
     if (output->overwrite)
@@ -254,6 +271,8 @@ enum media_status media_output_commit(struct media_output *output, struct media_
         if (output->overwrite && stat(output->target_path, &old) == 0)
             (void)!chmod(output->temporary_path, old.st_mode & 0777);
         reason = publish(output);
+        if (!reason)
+            flush_folder(output->target_path);
     }
     enum media_status status = MEDIA_OK;
     if (reason == EEXIST)
@@ -265,6 +284,31 @@ enum media_status media_output_commit(struct media_output *output, struct media_
         unlink(output->temporary_path);
     end(output);
     return status;
+}
+
+/* Are these names alike but for their marks, of which the first begins at `mark`? */
+static bool is_of_same_target(const char *own, const char *other, size_t mark)
+{
+    return strlen(own) == strlen(other) && strncmp(own, other, mark) == 0 &&
+           strspn(other + mark, letters) == MARK_LENGTH &&
+           strcmp(own + mark + MARK_LENGTH, other + mark + MARK_LENGTH) == 0 &&
+           strcmp(own, other) != 0;
+}
+
+void media_output_remove_stale(const char *temporary_path)
+{
+    const char *slash = strrchr(temporary_path, '/');
+    const char *name = slash ? slash + 1 : temporary_path;
+    size_t end = strlen(name) - strlen(extension(name));
+    char *path = slash ? strndup(temporary_path, (size_t)(name - temporary_path)) : strdup(".");
+    DIR *folder = path && end > MARK_LENGTH ? opendir(path) : NULL;
+    const struct dirent *entry;
+    while (folder && (entry = readdir(folder)) != NULL)
+        if (is_of_same_target(name, entry->d_name, end - MARK_LENGTH))
+            unlinkat(dirfd(folder), entry->d_name, 0);
+    if (folder)
+        closedir(folder);
+    free(path);
 }
 
 void media_output_abort(struct media_output *output)

@@ -20,12 +20,16 @@ struct media_output {
 enum media_status media_output_begin(struct media_output *output, const char *target_path,
                                      bool overwrite, struct media_error *error);
 
-/* fsync, then rename over the target (without `overwrite`: fails if the target has appeared
- * meanwhile). Ends the output on success and on failure. */
+/* fsync, then rename over the target and fsync of the folder (without `overwrite`: fails if the
+ * target has appeared meanwhile). Ends the output on success and on failure. */
 enum media_status media_output_commit(struct media_output *output, struct media_error *error);
 
 /* Removes the temporary file and ends the output. Harmless on a zeroed or ended one. */
 void media_output_abort(struct media_output *output);
+
+/* Removes the temporary files that killed processes have left of the same target as this one, which
+ * is `temporary_path`. No other process may be at work on the target. */
+void media_output_remove_stale(const char *temporary_path);
 
 /* Removes every temporary file in progress. Async-signal-safe: for a handler that ends the process
  * without waiting. */

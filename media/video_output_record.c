@@ -2,9 +2,7 @@
 #include "media/video_output_record.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
@@ -35,17 +33,9 @@ enum media_status media_output_record_begin(const struct media_parts *parts,
                                             const char *temporary_path, struct media_error *error)
 {
     struct stat about;
-    json_t *old = read_record(parts);
-    const char *left = json_string_value(json_object_get(old, "path"));
-    if (left != NULL && strcmp(left, temporary_path) != 0 && is_recorded(old, left)) {
-        unlink(left);
-    }
-    json_decref(old);
-    /* A path that is not UTF-8 is left out: then only the clearing away is lost. */
-    json_t *path = json_string(temporary_path);
     json_t *record = stat(temporary_path, &about) == 0
-                         ? json_pack("{s:I, s:I, s:o*}", "device", (json_int_t)about.st_dev,
-                                     "inode", (json_int_t)about.st_ino, "path", path)
+                         ? json_pack("{s:I, s:I}", "device", (json_int_t)about.st_dev, "inode",
+                                     (json_int_t)about.st_ino)
                          : NULL;
     char *text = record != NULL ? json_dumps(record, JSON_COMPACT) : NULL;
     json_decref(record);

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which file a job in segments is joined into, kept in its folder: to clear away after a process
- * that was killed, and to tell whether its output has got its name.
+ * Which file a job in segments is joined into, kept in its folder: to tell, after a process was
+ * killed, whether its output has got its name.
  */
 #ifndef MEDIA_VIDEO_OUTPUT_RECORD_H
 #define MEDIA_VIDEO_OUTPUT_RECORD_H
 
 #include "media/video_parts.h"
 
-/* Removes the temporary output of an earlier process, if it is still there, and records the new
- * one.
- */
+/* Records the temporary output of this process. */
 enum media_status media_output_record_begin(const struct media_parts *parts,
                                             const char *temporary_path, struct media_error *error);
 

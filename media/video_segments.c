@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/output.h"
 #include "media/video_join.h"
 #include "media/video_output_record.h"
 #include "media/video_segment_file.h"
@@ -289,6 +290,9 @@ static enum media_status work(struct segmented *job, struct media_error *error)
     media_video_encoder_close(&whole->encoder);
     media_pipeline_free_pools(whole);
     media_parts_delete_temporaries(&job->parts);
+    if (whole->options->resume) {
+        media_output_remove_stale(job->output_path);
+    }
     status = read_kept(job, error);
     if (status == MEDIA_OK) {
         status = media_space_check(whole, job->input_path, job->parts.path, true,
