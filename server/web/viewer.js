@@ -33,6 +33,19 @@ function releaseUrls(showing) {
     showing.urls = [];
 }
 
+// A server that makes other previews says when to come again.
+async function patiently(path, signal) {
+    for (let tries = 0; ; tries++) {
+        try {
+            return await api.picture(path, signal);
+        } catch (problem) {
+            if (problem.status !== 503 || !problem.retryAfter || tries === 30) throw problem;
+            await new Promise(resolve => setTimeout(resolve, 1000 * Math.min(problem.retryAfter, 2)));
+            signal.throwIfAborted();
+        }
+    }
+}
+
 // Both pictures are fetched first: a failure then comes with its problem document, not as a broken image.
 async function load(showing, paths, keepView) {
     showing.abort?.abort();
@@ -40,7 +53,7 @@ async function load(showing, paths, keepView) {
     try {
         // One after the other: a child makes both sides of a moment at once, and the second is then there.
         const blobs = [];
-        for (const path of await paths(abort.signal)) blobs.push(await api.picture(path, abort.signal));
+        for (const path of await paths(abort.signal)) blobs.push(await patiently(path, abort.signal));
         if (open !== showing || abort.signal.aborted) return;
         releaseUrls(showing);
         showing.urls = blobs.map(blob => URL.createObjectURL(blob));
@@ -148,7 +161,12 @@ moment.range.addEventListener("input", () => {
     seekTo(Number(moment.range.value));
     scrub(Number(moment.range.value));
 });
-moment.range.addEventListener("change", () => open?.result && goToMoment());
+// Keys change the slider in steps, each of which would be a process of the server's: the last one counts.
+let settling;
+moment.range.addEventListener("change", () => {
+    clearTimeout(settling);
+    settling = setTimeout(() => open?.result && goToMoment(), 300);
+});
 moment.seconds.addEventListener("input", () => {
     seekTo(Number(moment.seconds.value) || 0);
     scrub(Number(moment.seconds.value) || 0);

@@ -237,6 +237,17 @@ def test_moment_of_a_video_before_and_after(open_page, server, clip):
     assert fetched_bytes(page, "#layer-before") == before
     assert fetched_bytes(page, "#layer-after") == promised
 
+    # The slider, moved by keys, asks for the moment at which it comes to rest, not for all on the way.
+    asked = []
+    page.on("request", lambda request: "/preview?" in request.url and asked.append(request.url))
+    page.locator("#moment-range").focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator("#moment-seconds")).to_have_value("0.08")
+    expect(page.locator("#stage")).to_have_class(re.compile("shown"), timeout=60_000)
+    assert fetched_bytes(page, "#layer-before") != before
+    assert len(asked) == 2 and all("t=0.08" in url for url in asked), asked
+
 
 def fetched_bytes(page, layer):
     """The pixels of one side of the stage."""
