@@ -16,7 +16,8 @@ struct creation {
     enum server_job_kind kind;
     json_t *options;
     char *name;
-    char *upload_path; /* of an upload that came before; NULL: the file is this request's body */
+    char *input_path; /* of an upload or of an earlier job; NULL: the file is this request's body */
+    bool is_outside;  /* it is not in the state folder */
     struct server_subscription *subscription; /* while it waits for the job's end */
 };
 
@@ -26,7 +27,7 @@ static void free_creation(void *own)
     server_jobs_unsubscribe(creation->jobs, creation->subscription);
     json_decref(creation->options);
     free(creation->name);
-    free(creation->upload_path);
+    free(creation->input_path);
     free(creation);
 }
 
@@ -40,7 +41,8 @@ struct gathering {
 /* Arguments of the query that are no options of the job. */
 static bool is_of_request(const char *name)
 {
-    return strcmp(name, "wait") == 0 || strcmp(name, "name") == 0 || strcmp(name, "upload") == 0;
+    return strcmp(name, "wait") == 0 || strcmp(name, "name") == 0 || strcmp(name, "upload") == 0 ||
+           strcmp(name, "job") == 0;
 }
 
 static enum MHD_Result take_argument(void *opaque, enum MHD_ValueKind kind, const char *name,
@@ -81,27 +83,32 @@ static const char *field(const struct server_request *request, const char *name)
     return value ? value : server_request_argument(request, name);
 }
 
-/* The file: of this request, or of an upload. */
+/* The file: of this request, of an upload, or of an earlier job. */
 static bool find_input(struct server_request *request, struct creation *creation)
 {
-    const char *upload = field(request, "upload"), *given = field(request, "name");
-    if (upload && request->upload.bytes > 0)
-        return server_fail(&request->problem, 422, "two-files",
-                           "the request names an upload and holds a file; one of them is enough");
-    if (upload && !server_uploads_find(request->http->uploads, upload, &creation->upload_path,
-                                       &creation->name, &request->problem))
+    struct server_problem *problem = &request->problem;
+    const char *upload = field(request, "upload"), *job = field(request, "job");
+    const char *given = field(request, "name");
+    if ((upload != NULL) + (job != NULL) + (request->upload.bytes > 0) > 1)
+        return server_fail(problem, 422, "two-files",
+                           "one of these is enough: a file in the body, an upload, a job");
+    if (upload && !server_uploads_find(request->http->uploads, upload, &creation->input_path,
+                                       &creation->name, problem))
         return false;
-    if (!upload && !request->upload.has_file)
-        return server_fail(&request->problem, 422, "no-file",
+    if (job && !server_jobs_find_input(creation->jobs, job, &creation->input_path, &creation->name,
+                                       &creation->is_outside, problem))
+        return false;
+    if (!upload && !job && !request->upload.has_file)
+        return server_fail(problem, 422, "no-file",
                            "the body holds no file: send it as the field 'file' of a form, or as "
                            "the body itself");
     if (given) {
         free(creation->name);
         creation->name = server_name_clean(given);
-    } else if (!upload) {
+    } else if (!creation->name) {
         creation->name = strdup(request->upload.name ? request->upload.name : "input");
     }
-    return creation->name ? true : server_fail_memory(&request->problem);
+    return creation->name ? true : server_fail_memory(problem);
 }
 
 static bool begin(struct server_request *request, enum server_job_kind kind)
@@ -127,14 +134,14 @@ static void create_job(struct server_request *request)
 {
     const struct creation *creation = request->own;
     const char *upload = field(request, "upload");
-    const struct server_job_request wanted = {.kind = creation->kind,
-                                              .name = creation->name,
-                                              .input_path = upload ? creation->upload_path
-                                                                   : request->upload.path,
-                                              .take_input = true,
-                                              /* Not moved: the upload stays if there is no job. */
-                                              .link_input = upload != NULL,
-                                              .options = creation->options};
+    const struct server_job_request wanted = {
+        .kind = creation->kind,
+        .name = creation->name,
+        .input_path = creation->input_path ? creation->input_path : request->upload.path,
+        .take_input = !creation->is_outside,
+        /* Not moved: it stays if there is no job. */
+        .link_input = creation->input_path != NULL,
+        .options = creation->options};
     if (server_jobs_create(creation->jobs, &wanted, request->id, NULL, &request->problem) && upload)
         server_uploads_remove(request->http->uploads, upload, NULL);
 }

@@ -110,6 +110,11 @@ bool server_jobs_open_input(struct server_jobs *jobs, const char *id, struct ser
 bool server_jobs_find_video(struct server_jobs *jobs, const char *id, bool result, char **path,
                             char **name, struct server_problem *problem);
 
+/* The same of the input of any job; *outside: it is a file of somebody else's, which the job reads
+ * where it lies. 404 if there is no such job. */
+bool server_jobs_find_input(struct server_jobs *jobs, const char *id, char **path, char **name,
+                            bool *outside, struct server_problem *problem);
+
 /* ------------------------------------------------------------------------------------ events -- */
 
 /* Called after every change of the job, or with id NULL of any job, by any thread, with the

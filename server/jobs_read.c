@@ -230,6 +230,28 @@ bool server_jobs_find_video(struct server_jobs *jobs, const char *id, bool resul
     return false;
 }
 
+bool server_jobs_find_input(struct server_jobs *jobs, const char *id, char **path, char **name,
+                            bool *outside, struct server_problem *problem)
+{
+    *path = *name = NULL;
+    pthread_mutex_lock(&jobs->mutex);
+    const struct server_entry *entry = server_jobs_find(jobs, id);
+    if (entry) {
+        const struct server_job *job = entry->job;
+        *outside = job->input_path != NULL;
+        *path = job->input_path ? strdup(job->input_path) : server_jobs_path(jobs, id, "input");
+        *name = strdup(job->name);
+    }
+    pthread_mutex_unlock(&jobs->mutex);
+    if (*path && *name)
+        return true;
+    free(*path);
+    free(*name);
+    *path = *name = NULL;
+    return entry ? server_fail_memory(problem)
+                 : server_fail(problem, 404, "not-found", "there is no job %.40s", id);
+}
+
 /* ------------------------------------------------------------------------------------ events -- */
 
 struct server_subscription *server_jobs_subscribe(struct server_jobs *jobs, const char *id,

@@ -247,25 +247,23 @@ async function during(item, words, work) {
     }
 }
 
-// A failed or cancelled job once more: from the file if this page still has it, or from the server's copy.
+// A failed or cancelled job once more, with its own options: the server still has the file.
 async function retry(item) {
     if (item.phase === "refused") {
         start(item, optionsFor(item.kind) ?? item.options);
         uploadWaiting();
         return;
     }
-    await during(item, "Fetching the file again", async () => {
+    await during(item, "Starting again", async () => {
         const old = item.job;
-        if (!item.file) {
-            const data = await api.picture(`/v1/jobs/${encodeURIComponent(old.id)}/input`);
-            item.file = new File([data], old.input.name);
-        }
+        const fields = Object.fromEntries(Object.entries(old.options).filter(([, value]) => value != null));
+        const job = await api.send(`/v1/${item.kind}/upscale?job=${encodeURIComponent(old.id)}`, { fields, key: api.newKey() });
         await api.remove(old.id);
         byJob.delete(old.id);
-        item.job = null;
-        start(item, item.options);
+        const twin = byJob.get(job.id);
+        if (twin) drop(twin);
+        takeJob(job, item);
     });
-    uploadWaiting();
 }
 
 async function cancel(item) {

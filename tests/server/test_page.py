@@ -462,6 +462,42 @@ def test_phone_width(open_page):
     assert not scrolls_sideways(page)
 
 
+def test_pinch(open_page):
+    """Two fingers zoom about the point between them; one finger moves the picture."""
+    page = open_page(viewport={"width": 400, "height": 700}, has_touch=True, is_mobile=True)
+    upscale(page, SMALL)
+    finished(page, "badge.png").get_by_role("button", name="Compare").tap()
+    expect(page.locator("#stage")).to_have_class(re.compile("shown"))
+    box = page.locator("#stage").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind, *places):
+        points = [{"x": place[0], "y": place[1], "id": number} for number, place in enumerate(places)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def picture():
+        return page.locator("#layer-after img").bounding_box()
+
+    before = picture()
+    # Beside the divider, which has its own meaning for a finger.
+    fingers("touchStart", (x - 40, y - 60), (x - 40, y + 60))
+    for step in range(1, 7):
+        fingers("touchMove", (x - 40, y - 60 - 10 * step), (x - 40, y + 60 + 10 * step))
+    fingers("touchEnd")
+    zoomed = picture()
+    assert zoomed["width"] == pytest.approx(2 * before["width"], rel=0.05)
+    anchor = (y - before["y"]) / before["height"]
+    assert zoomed["y"] + anchor * zoomed["height"] == pytest.approx(y, abs=8)
+
+    fingers("touchStart", (x - 60, y))
+    for step in range(1, 6):
+        fingers("touchMove", (x - 60 + 8 * step, y))
+    fingers("touchEnd")
+    assert picture()["x"] == pytest.approx(zoomed["x"] + 40, abs=2)
+    assert picture()["width"] == zoomed["width"]
+
+
 def test_light_and_dark(open_page):
     light, dark = open_page(color_scheme="light"), open_page(color_scheme="dark")
     day, night = colour(light), colour(dark)

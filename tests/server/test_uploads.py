@@ -57,6 +57,18 @@ def test_upload_stays_when_there_is_no_job(server, tiny_png):
     assert server.request("POST", path).status_code == 404
 
 
+def test_job_of_an_earlier_jobs_input(server, tiny_png):
+    first = server.wait(server.upscale(tiny_png, name="a.png")["id"])
+    answer = server.request("POST", f"/v1/image/upscale?job={first['id']}&format=webp")
+    assert answer.status_code == 202, answer.text
+    again = server.wait(answer.json()["id"])
+    assert again["id"] != first["id"] and again["result"]["name"] == "a_2x.webp"
+    assert server.request("DELETE", f"/v1/jobs/{first['id']}").status_code == 204
+    assert server.get(f"/v1/jobs/{again['id']}/input").content == tiny_png
+    assert server.request("POST", f"/v1/image/upscale?job={first['id']}").status_code == 404
+    assert server.request("POST", f"/v1/image/upscale?job={again['id']}&upload={'0' * 32}").status_code == 422
+
+
 def test_refused_uploads(make_server, tiny_png):
     server = make_server("--max-upload", "1K", "--max-disk", "2K").start()
     assert server.request("POST", "/v1/uploads", files={"file": ("a.png", b"")}).status_code == 422
