@@ -31,6 +31,7 @@ struct media_video_options {
     int64_t start_us;       /* 0: from the beginning */
     int64_t end_us;         /* 0: to the end */
     int64_t duration_us;    /* in place of the end; 0: not given */
+    int64_t max_frame_px;   /* larger frames of the input are refused; 0: 2^26, twice 8K */
     uint32_t max_height_px; /* of the output as it is shown; 0: no limit */
     bool no_reuse;          /* compute every frame whole, even what is as in the frame before */
 

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "media/video_input.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include <libavutil/avstring.h>
 #include <libavutil/cpu.h>
+#include <libavutil/mem.h>
 
 #include "media/video_log.h"
 #include "media/video_timing.h"
 
 enum {
-    MAX_DECODER_THREADS = 4,  /* decoding is a small part of the work; each thread holds frames */
+    MAX_DECODER_THREADS = 4, /* decoding is a small part of the work; each thread holds frames */
+    DEFAULT_MAX_FRAME_PX = 1 << 26,
     MAX_ERRORS_IN_A_ROW = 64, /* then feed the decoder: it may be stuck on what it has */
 };
 
@@ -65,6 +69,41 @@ static enum media_status probe_format(struct media_video_input *input, const AVI
     return MEDIA_OK;
 }
 
+static enum media_status check_sizes(const struct media_video_input *input,
+                                     struct media_error *error)
+{
+    for (unsigned i = 0; i < input->format->nb_streams; i++) {
+        const AVCodecParameters *parameters = input->format->streams[i]->codecpar;
+        if (parameters->codec_type == AVMEDIA_TYPE_VIDEO &&
+            (int64_t)parameters->width * parameters->height > input->max_frame_px) {
+            return media_fail(
+                error, MEDIA_ERROR_UNSUPPORTED,
+                "frames of %dx%d pixels in %s are too large: at most %" PRId64 " pixels are taken",
+                parameters->width, parameters->height, input->name, input->max_frame_px);
+        }
+    }
+    return MEDIA_OK;
+}
+
+/* Each decoder that looks at the first frames of a stream is held to the limit on their size. */
+static int find_streams(struct media_video_input *input)
+{
+    const unsigned n_streams = input->format->nb_streams;
+    AVDictionary **limits = av_calloc(n_streams > 0 ? n_streams : 1, sizeof(AVDictionary *));
+    if (limits == NULL) {
+        return AVERROR(ENOMEM);
+    }
+    for (unsigned i = 0; i < n_streams; i++) {
+        av_dict_set_int(&limits[i], "max_pixels", input->max_frame_px, 0);
+    }
+    int av_status = avformat_find_stream_info(input->format, limits);
+    for (unsigned i = 0; i < n_streams; i++) {
+        av_dict_free(&limits[i]);
+    }
+    av_free(limits);
+    return av_status;
+}
+
 static enum media_status open_demuxer(struct media_video_input *input, const atomic_bool *cancel,
                                       struct media_error *error)
 {
@@ -85,13 +124,15 @@ static enum media_status open_demuxer(struct media_video_input *input, const ato
     av_dict_set(&options, "protocol_whitelist", "none", 0);
     int av_status = avformat_open_input(&input->format, "", probed, &options);
     av_dict_free(&options);
+    /* What the headers say is looked at before anything is decoded to find out more. */
+    if (av_status >= 0 && (status = check_sizes(input, error)) != MEDIA_OK) {
+        return status;
+    }
     if (av_status >= 0) {
-        av_status = avformat_find_stream_info(input->format, NULL);
+        av_status = find_streams(input);
     }
-    if (av_status < 0) {
-        return fail_av(input, av_status, "cannot open", error);
-    }
-    return MEDIA_OK;
+    return av_status < 0 ? fail_av(input, av_status, "cannot open", error)
+                         : check_sizes(input, error);
 }
 
 /* The largest picture that moves; the first one of several. */
@@ -157,6 +198,7 @@ static enum media_status open_decoder(struct media_video_input *input, struct me
         return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
     }
     int av_status = avcodec_parameters_to_context(input->decoder, parameters);
+    input->decoder->max_pixels = input->max_frame_px;
     input->decoder->pkt_timebase = input->stream->time_base;
     /* Else the decoder leaves pixels in that should be cropped, to keep its rows aligned. */
     input->decoder->flags |= AV_CODEC_FLAG_UNALIGNED;
@@ -177,6 +219,7 @@ enum media_status media_video_input_open(struct media_video_input *input, const 
 {
     *input = (struct media_video_input){
         .name = strcmp(path, "-") == 0 ? "standard input" : path,
+        .max_frame_px = options->max_frame_px > 0 ? options->max_frame_px : DEFAULT_MAX_FRAME_PX,
     };
     enum media_status status = media_video_io_open_input(&input->io, path, cancel, error);
     if (status == MEDIA_OK) {

@@ -23,6 +23,7 @@ struct media_video_input {
     struct media_range range;
     struct media_deinterlacer deinterlacer;
     const char *name;      /* for messages */
+    int64_t max_frame_px;  /* width times height that is taken */
     bool demuxer_ended;    /* the decoder is being drained */
     int64_t offset_us;     /* added to every timestamp, see video_timing.c */
     int64_t last_dts_us;   /* of the decoded stream, AV_NOPTS_VALUE at the start */
@@ -36,8 +37,8 @@ struct media_video_input {
 };
 
 /* Opens the file (or "-") without touching any other file, picks the largest video stream and opens
- * its decoder. Of the options it takes the range and deinterlace. MEDIA_ERROR_INPUT, _UNSUPPORTED,
- * _MEMORY, _CANCELLED; close it in any case. */
+ * its decoder. Of the options it takes the range, deinterlace and max_frame_px. MEDIA_ERROR_INPUT,
+ * _UNSUPPORTED, _MEMORY, _CANCELLED; close it in any case. */
 enum media_status media_video_input_open(struct media_video_input *input, const char *path,
                                          const struct media_video_options *options,
                                          const atomic_bool *cancel, struct media_error *error);

@@ -9,7 +9,7 @@ import pytest
 
 import clip_tools as clips
 
-INPUT, UNSUPPORTED, OUTPUT, USAGE = 3, 4, 5, 2
+INTERNAL, INPUT, UNSUPPORTED, OUTPUT, USAGE = 1, 3, 4, 5, 2
 
 
 def refused(run, tmp_path, source, status, *words, target="out.mp4", options=()):
@@ -121,6 +121,27 @@ def test_changing_size_is_refused(run, tmp_path):
     joined = tmp_path / "joined.ts"
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
     refused(run, tmp_path, joined, UNSUPPORTED, "32x32", "48x48")
+
+
+def test_frames_that_the_encoder_drops(run, tmp_path, clip):
+    """An encoder that may leave frames out to keep to a rate is no reason to have fewer."""
+    starved = "b=1k:minrate=1k:maxrate=1k:bufsize=1k:deadline=realtime:drop-threshold=99:crf=-1:cpu-used=8"
+    refused(run, tmp_path, clip, INTERNAL, "of 20", "incomplete", target="out.mkv",
+            options=["--codec", "libvpx-vp9", "--encoder-opts", starved])
+
+
+def test_giant_frames(run, tmp_path):
+    """What headers say is not believed at any price."""
+    clip = tmp_path / "in.mov"
+    clips.ffmpeg(*clips.picture("32x32", 10, 0.2), "-c:v", "qtrle", clip)
+    data = bytearray(clip.read_bytes())
+    size = data.index(b"rle ", data.index(b"stsd")) + 28
+    data[size:size + 4] = (8200).to_bytes(2, "big") * 2
+    clip.write_bytes(data)
+    refused(run, tmp_path, clip, UNSUPPORTED, "8200x8200", "too large", "67108864")
+    drawn = tmp_path / "in.y4m"
+    drawn.write_bytes(b"YUV4MPEG2 W20000 H4000 F25:1 C420jpeg\nFRAME\n" + bytes(1000))
+    refused(run, tmp_path, drawn, UNSUPPORTED, "20000x4000", "too large")
 
 
 def test_closed_pipe(program, tmp_path, clip):
