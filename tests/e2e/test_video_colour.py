@@ -68,15 +68,22 @@ def bar_means(path):
     return numpy.array(means)
 
 
-@pytest.mark.parametrize("colour_range", ["tv", "pc"])
-@pytest.mark.parametrize("matrix", ["smpte170m", "bt709", "bt2020nc"])
-@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le"])
+BAR_CASES = [
+    *((pix_fmt, matrix, colour_range) for pix_fmt in ("yuv420p", "yuv420p10le")
+      for matrix in ("smpte170m", "bt709", "bt2020nc") for colour_range in ("tv", "pc")),
+    *((pix_fmt, matrix, colour_range) for pix_fmt in ("yuv422p", "yuv444p", "yuv422p10le", "yuv444p10le")
+      for matrix, colour_range in (("smpte170m", "pc"), ("bt709", "tv"))),
+]
+
+
+@pytest.mark.parametrize("pix_fmt,matrix,colour_range", BAR_CASES)
 def test_colour_bars(run, tmp_path, pix_fmt, matrix, colour_range):
     """The network itself moves a flat colour by up to 0.9 of an 8-bit code; the conversions do not."""
     bits = 10 if "10" in pix_fmt else 8
     codes = bar_codes(matrix, colour_range, bits)
     luma = numpy.repeat(codes[0], BAR_PX)[None, None].repeat(HEIGHT_PX, 1)
-    chroma = [numpy.repeat(c, BAR_PX // 2)[None, None].repeat(HEIGHT_PX // 2, 1) for c in codes[1:]]
+    across, down = {"420": (2, 2), "422": (2, 1), "444": (1, 1)}[pix_fmt[3:6]]
+    chroma = [numpy.repeat(c, BAR_PX // across)[None, None].repeat(HEIGHT_PX // down, 1) for c in codes[1:]]
     tags = ("-colorspace", matrix, "-color_range", colour_range)
     source = write_raw(tmp_path / "in.mkv", [luma, *chroma], pix_fmt, *tags)
     target = upscale(run, source, tmp_path / "out.mkv")
@@ -86,6 +93,26 @@ def test_colour_bars(run, tmp_path, pix_fmt, matrix, colour_range):
     print("BAR", abs(means - codes).max(), abs(means - other).max())
     assert abs(means - codes).max() <= 2 ** (bits - 8)
     assert abs(means - other).max() <= 1
+
+
+@pytest.mark.parametrize("pix_fmt,bits", [("bgr0", 8), ("gbrp10le", 10)])
+def test_colour_bars_of_rgb(run, tmp_path, pix_fmt, bits):
+    """Away from the edges; the channels of each pixel, or one plane for each."""
+    codes = numpy.floor(BARS * (2**bits - 1) + 0.5)  # R, G, B of each bar
+    picture = codes.repeat(BAR_PX, 0)[None].repeat(HEIGHT_PX, 0)
+    in_planes = pix_fmt == "gbrp10le"
+    stored = picture[..., [1, 2, 0]].transpose(2, 0, 1) if in_planes else numpy.dstack([picture[..., ::-1], picture[..., :1]])
+    raw, source, target = tmp_path / "in.raw", tmp_path / "in.mkv", tmp_path / "out.mkv"
+    raw.write_bytes(stored.astype("<u2" if in_planes else "u1").tobytes())
+    clips.ffmpeg("-f", "rawvideo", "-pix_fmt", pix_fmt, "-s", f"{picture.shape[1]}x{HEIGHT_PX}", "-i", raw, "-c:v", "ffv1", source)
+    upscale(run, source, target)
+    assert clips.video(target)["pix_fmt"] == pix_fmt
+    data = numpy.frombuffer(clips.ffmpeg("-i", target, "-f", "rawvideo", "-"), "<u2" if in_planes else "u1").astype(int)
+    height, width = 2 * HEIGHT_PX, 2 * picture.shape[1]
+    made = data.reshape(3, height, width)[[2, 0, 1]].transpose(1, 2, 0) if in_planes else data.reshape(height, width, 4)[..., 2::-1]
+    edge = 2 * SURROUND_PX
+    bars = made[edge:-edge].reshape(height - 2 * edge, len(BARS), 2 * BAR_PX, 3)[:, :, edge:-edge]
+    assert abs(bars.mean((0, 2)) - codes).max() <= 2 ** (bits - 8)
 
 
 def psnr(path, other):

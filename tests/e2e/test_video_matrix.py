@@ -7,7 +7,9 @@ import re
 
 import pytest
 
+import clip_bytes
 import clip_compare
+import clip_tools
 import make_clips
 
 MODEL = pathlib.Path(__file__).resolve().parents[1] / "golden" / "bn-f32.safetensors"  # 2x, and quick
@@ -123,6 +125,26 @@ def outcomes(request, run, folder):
     futures = {case: pool.submit(outcome, run, folder, *case) for case in CASES if case in chosen}
     yield futures
     pool.shutdown(cancel_futures=True)
+
+
+def captions(path):
+    """The letters of the closed captions, in the order of the frames, which has no B-frames here."""
+    stream = clip_tools.ffmpeg("-i", path, "-map", "0:v:0", "-c", "copy", "-f", "data", "-")
+    return re.findall(rb"GA94\x03\x41.\xfc(..)\xff", stream, re.DOTALL)
+
+
+@pytest.mark.parametrize("name", ["captions_h264.mp4", "captions_hevc.mp4", "captions_mpeg2.ts"])
+def test_closed_captions(run, folder, tmp_path, name):
+    letters = captions(folder / name)
+    assert len(letters) == 10 and bytes(code & 0x7F for code in b"".join(letters)) == clip_bytes.CAPTION_TEXT
+    for codec, extension in ((None, "mkv"), ("hevc", "mp4")):
+        target = tmp_path / f"out.{extension}"
+        done = run("upscale", folder / name, "-o", target, "--preset", "ultrafast", "--model", MODEL,
+                   *(("--codec", codec) if codec else ()))
+        assert done.returncode == 0, done.stderr
+        lost = re.search(r"note: .*the closed captions of 10 frames are lost: libx265", done.stderr)
+        assert bool(lost) == (codec == "hevc")
+        assert captions(target) == ([] if lost else letters)
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)
