@@ -37,7 +37,9 @@ STARTS_AT_ZERO = r"times: all shifted by -[0-9.]+ s"  # clocks of transport and 
 # Sound that begins with samples before zero, for the decoder: only MP4 says that they are not to be heard.
 PRIMED = [r"times: all shifted by 0\.02[13] s", r"stream \d \(aac\): 1\.0027 s can be heard, then 1\.0233 s"]
 CANNOT = r"note: .*stream {} \({}, {}\) is dropped: {} cannot hold it(; \.mkv may)?"
-INTERLACED = [r"note: .*the video is interlaced.*", r"picture: \d+ interlaced frames became 0"]
+INTERLACED = [r"note: .*interlaced, {} field first: deinterlaced, one frame for each.*",
+              r"picture: \d+ interlaced frames became 0"]
+TOP_FIRST, BOTTOM_FIRST = ([line.format(first) for line in INTERLACED] for first in ("top", "bottom"))
 RGB = [r"picture: pix_fmt (gbrp|bgr24|rgb24) became yuv444p", r"picture: color_space (None|gbr) became smpte170m"]
 TURNED = [r"picture: Display Matrix .* became \{\}"]
 TURNED_BY_90 = [*TURNED, r"picture: 48x32 became 64x96", r"picture: sample_aspect_ratio 4:3 became 3:4"]
@@ -87,9 +89,10 @@ EXPECTED = {
     ("chapters.mkv", "flv"): [
         CANNOT.format(2, "audio", "aac", "flv"), CANNOT.format(3, "subtitle", "subrip", "flv"), *LITTLE_METADATA,
         r"note: .*flv has no place for: 2 of 2 chapters, stream 0's language jpn, stream 1's language deu, .*"],
-    **{(name, "mkv"): INTERLACED for name in ("interlaced_tff.mkv", "interlaced_bff.mkv")},
-    ("interlaced.mpg", "mkv"): [STARTS_AT_ZERO, *INTERLACED],
-    ("interlaced_prores.mov", "mov"): INTERLACED,
+    ("interlaced_tff.mkv", "mkv"): TOP_FIRST,
+    ("interlaced_bff.mkv", "mkv"): BOTTOM_FIRST,
+    ("interlaced.mpg", "mkv"): [STARTS_AT_ZERO, *TOP_FIRST],
+    ("interlaced_prores.mov", "mov"): TOP_FIRST,
     **{(f"turned_{turn}.mp4", "mkv"): TURNED_BY_90 for turn in ("90", "270", "transpose")},
     **{(f"turned_{turn}.mp4", "mkv"): TURNED for turn in ("180", "hflip", "vflip")},
 }
