@@ -262,9 +262,10 @@ bool server_http_open(const struct server_http_settings *settings, struct server
     pthread_mutex_init(&http->mutex, NULL);
     http->pool = server_pool_open(POOL_THREADS);
     http->rates = server_rates_open(server_jobs_limits(http->jobs)->rate_per_min);
-    http->mcp = server_mcp_service_open(http->jobs, settings->paths);
     http->uploads = server_uploads_open(http->jobs, problem);
     bool done = http->uploads != NULL;
+    if (done)
+        http->mcp = server_mcp_service_open(http->jobs, http->uploads, settings->paths);
     if (done && !(start_ticker(http) && http->pool && http->rates && http->mcp &&
                   server_service_prepare(http)))
         done = server_fail_memory(problem);

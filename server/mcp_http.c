@@ -15,6 +15,7 @@ enum { BLOCK_BYTES = 8192, SILENCE_MS = 14000 };
 #define SESSION_HEADER "Mcp-Session-Id"
 
 struct server_mcp_service {
+    struct server_mcp_jobs jobs;
     struct server_mcp *mcp;
     struct mcp_sessions *sessions;
 };
@@ -44,12 +45,14 @@ struct post {
 };
 
 struct server_mcp_service *server_mcp_service_open(struct server_jobs *jobs,
+                                                   struct server_uploads *uploads,
                                                    const struct mcp_paths *paths)
 {
     struct server_mcp_service *service = calloc(1, sizeof *service);
     if (!service)
         return NULL;
-    const struct server_mcp_backend backend = server_mcp_jobs_backend(jobs);
+    service->jobs = (struct server_mcp_jobs){jobs, uploads};
+    const struct server_mcp_backend backend = server_mcp_jobs_backend(&service->jobs);
     service->mcp = server_mcp_create(&backend, paths);
     service->sessions = mcp_sessions_open();
     if (service->mcp && service->sessions)

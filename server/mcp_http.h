@@ -6,16 +6,17 @@
 #ifndef SERVER_MCP_HTTP_H
 #define SERVER_MCP_HTTP_H
 
-#include "server/jobs.h"
 #include "server/mcp_paths.h"
+#include "server/uploads.h"
 
 struct server_request;
 
 /* What /mcp needs; a member of struct server_http. */
 struct server_mcp_service;
 
-/* `paths` is borrowed. NULL without memory. */
+/* All of them are borrowed. NULL without memory. */
 struct server_mcp_service *server_mcp_service_open(struct server_jobs *jobs,
+                                                   struct server_uploads *uploads,
                                                    const struct mcp_paths *paths);
 
 /* Calls in progress end without an answer; their jobs go on. */

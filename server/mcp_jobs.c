@@ -3,37 +3,66 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 /* Results that resources/list tells of. */
 enum { MAX_RESULTS = 100 };
 
+static struct server_jobs *engine(void *opaque)
+{
+    const struct server_mcp_jobs *jobs = opaque;
+    return jobs->jobs;
+}
+
+/* The upload becomes the job's input; it stays if there is no job. */
+static bool submit_upload(const struct server_mcp_jobs *jobs, const char *upload,
+                          struct server_job_request *request, char id[SERVER_ID_SIZE],
+                          struct server_problem *problem)
+{
+    char *path = NULL, *name = NULL;
+    if (!server_uploads_find(jobs->uploads, upload, &path, &name, problem))
+        return false;
+    request->name = name;
+    request->input_path = path;
+    request->take_input = request->link_input = true;
+    const bool done = server_jobs_create(jobs->jobs, request, id, NULL, problem);
+    if (done)
+        server_uploads_remove(jobs->uploads, upload, NULL);
+    free(path);
+    free(name);
+    return done;
+}
+
 static bool submit(void *opaque, const struct server_mcp_order *order, char id[SERVER_ID_SIZE],
                    struct server_problem *problem)
 {
-    const struct server_job_request request = {.kind = order->kind,
-                                               .name = strrchr(order->input_path, '/') + 1,
-                                               .input_path = order->input_path,
-                                               .output_path = order->output_path,
-                                               .overwrite = order->overwrite,
-                                               .options = order->options};
-    return server_jobs_create(opaque, &request, id, NULL, problem);
+    struct server_job_request request = {.kind = order->kind,
+                                         .output_path = order->output_path,
+                                         .overwrite = order->overwrite,
+                                         .options = order->options};
+    if (order->upload)
+        return submit_upload(opaque, order->upload, &request, id, problem);
+    request.name = strrchr(order->input_path, '/') + 1;
+    request.input_path = order->input_path;
+    return server_jobs_create(engine(opaque), &request, id, NULL, problem);
 }
 
 static json_t *document(void *opaque, const char *id)
 {
-    return server_jobs_document(opaque, id);
+    return server_jobs_document(engine(opaque), id);
 }
 
 static bool cancel(void *opaque, const char *id)
 {
-    return server_jobs_cancel(opaque, id, NULL);
+    return server_jobs_cancel(engine(opaque), id, NULL);
 }
 
 static json_t *results(void *opaque)
 {
-    json_t *list = server_jobs_list(opaque, server_job_state_name(SERVER_JOB_DONE), MAX_RESULTS, 0);
+    json_t *list =
+        server_jobs_list(engine(opaque), server_job_state_name(SERVER_JOB_DONE), MAX_RESULTS, 0);
     json_t *jobs = json_incref(json_object_get(list, "jobs"));
     json_decref(list);
     return jobs;
@@ -96,23 +125,25 @@ static void wait(void *opaque, const char *id, uint64_t *sequence, int timeout_m
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&waiter.changed, &attributes);
     pthread_condattr_destroy(&attributes);
-    struct server_subscription *subscription = server_jobs_subscribe(opaque, id, wake, &waiter);
+    struct server_subscription *subscription =
+        server_jobs_subscribe(engine(opaque), id, wake, &waiter);
     /* Subscribed first: a change between the look and the sleep is told. */
-    if (!has_changed(opaque, id, sequence)) {
+    if (!has_changed(engine(opaque), id, sequence)) {
         sleep_until_told(&waiter, timeout_ms);
-        has_changed(opaque, id, sequence);
+        has_changed(engine(opaque), id, sequence);
     }
-    server_jobs_unsubscribe(opaque, subscription);
+    server_jobs_unsubscribe(engine(opaque), subscription);
     pthread_cond_destroy(&waiter.changed);
     pthread_mutex_destroy(&waiter.mutex);
 }
 
-struct server_mcp_backend server_mcp_jobs_backend(struct server_jobs *jobs)
+struct server_mcp_backend server_mcp_jobs_backend(struct server_mcp_jobs *jobs)
 {
     return (struct server_mcp_backend){.opaque = jobs,
                                        .submit = submit,
                                        .document = document,
                                        .wait = wait,
                                        .cancel = cancel,
-                                       .results = results};
+                                       .results = results,
+                                       .has_uploads = jobs->uploads != NULL};
 }

@@ -22,6 +22,7 @@
 #include "server/jobs.h"
 #include "server/mcp.h"
 #include "server/mcp_jobs.h"
+#include "server/mcp_scratch.h"
 
 /* How long calls that are in progress when the client closes its end may still take. */
 enum { GRACE_MS = 1000, GRACE_STEP_MS = 10 };
@@ -47,7 +48,7 @@ static const char help[] =
 struct session {
     struct mcp_paths paths;
     char *state_folder;
-    struct server_jobs *jobs;
+    struct server_mcp_jobs jobs;
     struct server_mcp *mcp;
     struct server_mcp_client *client;
     int signal_fd, out_fd;
@@ -208,33 +209,21 @@ static bool take_signals(struct session *session)
     return session->signal_fd >= 0;
 }
 
-static char *make_state_folder(void)
-{
-    const char *place = getenv("TMPDIR");
-    char *folder = NULL;
-    if (asprintf(&folder, "%s/pipersr-mcp-XXXXXX", place && *place == '/' ? place : "/var/tmp") < 0)
-        return NULL;
-    if (mkdtemp(folder))
-        return folder;
-    free(folder);
-    return NULL;
-}
-
 static int open_session(struct session *session)
 {
     struct server_problem problem;
     session->line = malloc(LINE_BYTES);
     if (!session->line || !take_signals(session) || !take_standard_output(session))
         return fail(SERVER_EXIT_INTERNAL, strerror(errno));
-    session->state_folder = make_state_folder();
+    session->state_folder = mcp_scratch_make();
     if (!session->state_folder)
         return fail(SERVER_EXIT_OUTPUT,
                     "no folder for unfinished results; set TMPDIR to one that you may write to");
     struct server_jobs_settings settings = {.state_folder = session->state_folder};
     server_limits_set_defaults(&settings.limits);
-    if (!server_jobs_open(&settings, &session->jobs, &problem))
+    if (!server_jobs_open(&settings, &session->jobs.jobs, &problem))
         return fail(SERVER_EXIT_OUTPUT, problem.detail);
-    const struct server_mcp_backend backend = server_mcp_jobs_backend(session->jobs);
+    const struct server_mcp_backend backend = server_mcp_jobs_backend(&session->jobs);
     session->mcp = server_mcp_create(&backend, &session->paths);
     session->client = session->mcp ? server_mcp_client_create(session->mcp) : NULL;
     return session->client ? SERVER_EXIT_OK : fail(SERVER_EXIT_INTERNAL, "out of memory");
@@ -244,7 +233,7 @@ static void close_session(struct session *session)
 {
     server_mcp_client_release(session->client);
     server_mcp_free(session->mcp);
-    server_jobs_close(session->jobs);
+    server_jobs_close(session->jobs.jobs);
     if (session->state_folder)
         server_folder_remove(session->state_folder);
     free(session->state_folder);

@@ -1,5 +1,6 @@
 """The Model Context Protocol, message by message: `pipersr mcp` over pipes, and POST /mcp."""
 
+import io
 import json
 import os
 import select
@@ -226,6 +227,27 @@ def test_signal_during_work(folder, tmp_path, samples, number):
     assert list(state.iterdir()) == [] and not (folder / "butterfly_2x.png").exists()
 
 
+def test_killed(folder, tmp_path):
+    """What a killed process leaves, the next one removes; not what belongs to one that runs."""
+    state = tmp_path / "tmp"
+    state.mkdir()
+    killed, runs = [Process(folder, environment={"TMPDIR": str(state)}) for _ in range(2)]
+    for process in (killed, runs):
+        assert process.ask(request("ping"))[0]["result"] == {}
+    killed.process.kill()
+    killed.end()
+    assert len(list(state.iterdir())) == 2
+    for left in state.iterdir():  # younger ones may be on their way to a lock
+        os.utime(left, (1e9, 1e9))
+    next_one = Process(folder, environment={"TMPDIR": str(state)})
+    assert next_one.ask(request("ping"))[0]["result"] == {}
+    assert len(list(state.iterdir())) == 2
+    for process in (runs, next_one):
+        assert not process.ask(call("image_upscale", {"input": "tiny.png", "force": True}))[0]["result"]["isError"]
+        assert process.end()[0] == 0
+    assert list(state.iterdir()) == []
+
+
 def test_command_line(tmp_path):
     def run(*options):
         return subprocess.run([str(PROGRAM), "mcp", *options], capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -349,3 +371,46 @@ def test_http_result_without_a_stream(post, server):
 
 def test_http_large_body(post):
     assert post("x" * (3 << 20)).status_code == 413
+
+
+def test_http_upload(post, server, tiny_png):
+    """A file that was uploaded before, and its result by its address."""
+    upload = server.request("POST", "/v1/uploads", files={"file": ("My photo.png", tiny_png)}).json()["id"]
+    result = post(call("image_upscale", {"upload": upload})).json()["result"]
+    assert not result["isError"], result
+    assert result["content"][-1]["type"] == "text"  # without a revision in the header: 2025-03-26, which has no links
+    done = json.loads(result["content"][0]["text"])
+    assert done["input"] == "My photo.png" and done["result"]["name"] == "My photo_2x.png"
+    assert "path" not in done["result"] and done["result"]["uri"] == f"{server.url}/v1/jobs/{done['id']}/result"
+    fetched = server.get(done["result"]["uri"].removeprefix(server.url))
+    with Image.open(io.BytesIO(fetched.content)) as image:
+        assert image.size == (16, 16)
+    again = post(call("image_upscale", {"upload": upload})).json()["result"]
+    assert again["isError"] and "upload" in again["content"][0]["text"]
+    for both in ({}, {"upload": "a", "input": "b"}):
+        assert post(call("image_upscale", both)).json()["result"]["isError"]
+
+
+@pytest.mark.parametrize(
+    "tool, options",
+    [
+        ("image_upscale", {"scale": 4, "format": "webp", "quality": 50, "lossless": False, "strip": True}),
+        ("video_upscale", {"codec": "h264", "crf": 40, "preset": "ultrafast", "format": "mkv", "strip": True}),
+    ],
+)
+def test_options(process, folder, tiny_mp4, tool, options):
+    """All options of a tool reach the job."""
+    options = dict(options, model="pipersr-x2-fast", precision="fp32")
+    (folder / "tiny.mp4").write_bytes(tiny_mp4)
+    process.initialize("2025-11-25")
+    tools = process.ask(request("tools/list"))[0]["result"]["tools"]
+    properties = next(each for each in tools if each["name"] == tool)["inputSchema"]["properties"]
+    rest = {"input", "output", "force", "wait"}
+    assert set(properties) - rest == set(options) | {"scale"}
+    name = "tiny.mp4" if tool == "video_upscale" else "tiny.png"
+    result = process.ask(call(tool, {"input": name, **options}))[0]["result"]
+    assert not result["isError"], result
+    job = result["structuredContent"]
+    assert job["options"] == {"scale": 2, **options}
+    assert job["result"]["path"].endswith("tiny_4x.webp" if name == "tiny.png" else "tiny_2x.mkv")
+    assert job["result"]["width_px"] == (32 if name == "tiny.png" else 128)
