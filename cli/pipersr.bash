@@ -8,7 +8,7 @@ _pipersr_options()
     upscale)
         echo "--input --output --recursive --force --skip-existing --format --scale --memory-limit" \
             "--max-pixels --quality --lossless --strip --codec --crf --preset --pix-fmt --encoder-opts --encoder-threads" \
-            "--resume --segment-frames --deinterlace --max-height --start --duration --to --no-reuse --quiet --version" \
+            "--resume --segment-frames --deinterlace --max-height --allow-lossy --strict --start --duration --to --no-reuse --quiet --version" \
             "$common" ;;
     plan) _pipersr_options upscale ;;
     run-segment) echo '--threads --isa --memory-limit --quiet --help' ;;
@@ -34,6 +34,7 @@ _pipersr_values()
     --codec) echo 'h264 hevc av1 vp9 ffv1 prores copy-settings' ;;
     --pix-fmt) echo 'yuv420p yuv422p yuv444p yuv420p10le yuv422p10le yuv444p10le' ;;
     --max-height) echo '720 1080 1440 2160' ;;
+    --allow-lossy) echo 'dolby-vision hdr10plus hdr-vivid hdr depth' ;;
     --deinterlace) echo 'auto yes no' ;;
     --preset) echo 'ultrafast superfast veryfast faster fast medium slow slower veryslow' ;;
     --size) echo '640x360 1280x720 1920x1080' ;;

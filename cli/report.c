@@ -87,9 +87,15 @@ static void print_end_event(const struct cli_report *report, const char *name, i
     json_object_set_new(event, "width", number_or_null(result->width_px));
     json_object_set_new(event, "height", number_or_null(result->height_px));
     json_object_set_new(event, "frames", number_or_null(result->frames));
+    const bool of_video = result->input_px > 0;
     json_object_set_new(event, "reused_px",
-                        result->input_px ? json_integer((json_int_t)result->reused_px)
-                                         : json_null());
+                        of_video ? json_integer((json_int_t)result->reused_px) : json_null());
+    json_object_set_new(event, "damaged_packets",
+                        of_video ? json_integer((json_int_t)result->damaged_packets) : json_null());
+    json_object_set_new(event, "damaged_frames",
+                        of_video ? json_integer((json_int_t)result->damaged_frames) : json_null());
+    json_object_set_new(event, "missing_seconds",
+                        of_video ? cli_json_number(result->missing_s) : json_null());
     json_object_set_new(event, "seconds", cli_json_number(seconds));
     json_object_set_new(event, "fps",
                         timed ? cli_json_number((double)result->frames / seconds) : json_null());

@@ -31,6 +31,9 @@ struct cli_report_result {
     uint64_t frames;
     uint64_t input_px, reused_px; /* of a video: see media_video_result */
     uint64_t frames_kept;         /* of a job that did not end: --resume finds them */
+    /* Damage of a video that was got over. */
+    uint64_t damaged_packets, damaged_frames;
+    double missing_s;
 };
 
 void cli_report_open(struct cli_report *report);

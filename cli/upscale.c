@@ -174,8 +174,17 @@ static enum media_status upscale_to(struct run *run, const struct task *task,
         video.model = model;
         enum media_status status = media_video_upscale(&job, task->input->path, output_path,
                                                        task->target, &video, &made, error);
-        *result = (struct cli_report_result){made.width_px, made.height_px, made.frames_out,
-                                             made.input_px, made.reused_px, made.frames_kept};
+        *result = (struct cli_report_result){
+            .width_px = made.width_px,
+            .height_px = made.height_px,
+            .frames = made.frames_out,
+            .input_px = made.input_px,
+            .reused_px = made.reused_px,
+            .frames_kept = made.frames_kept,
+            .damaged_packets = made.damaged_packets,
+            .damaged_frames = made.damaged_frames,
+            .missing_s = made.missing_s,
+        };
         free(model);
         return status;
     }

@@ -30,6 +30,37 @@ static int parse_deinterlace(const char *command, const char *value, enum media_
     return cli_usage_error(command, "--deinterlace takes auto, yes or no, not '%s'", value);
 }
 
+static int parse_losses(const char *command, const char *value, unsigned *losses)
+{
+    static const struct {
+        const char *word;
+        enum media_loss loss;
+    } words[] = {
+        {"dolby-vision", MEDIA_LOSS_DOLBY_VISION},
+        {"hdr10plus", MEDIA_LOSS_HDR10PLUS},
+        {"hdr-vivid", MEDIA_LOSS_HDR_VIVID},
+        {"hdr", MEDIA_LOSS_HDR},
+        {"depth", MEDIA_LOSS_DEPTH},
+    };
+    const char *word = value;
+    for (;;) {
+        const size_t length = strcspn(word, ",");
+        size_t i = 0;
+        while (i < sizeof words / sizeof *words &&
+               (strlen(words[i].word) != length || strncmp(words[i].word, word, length) != 0))
+            i++;
+        if (i == sizeof words / sizeof *words)
+            return cli_usage_error(command,
+                                   "--allow-lossy takes a list of dolby-vision, hdr10plus, "
+                                   "hdr-vivid, hdr and depth, not '%s'",
+                                   value);
+        *losses |= words[i].loss;
+        if (!word[length])
+            return CLI_EXIT_OK;
+        word += length + 1;
+    }
+}
+
 /* 0 as a duration or an end would mean nothing at all, and is the word for "not given". */
 static int parse_time(const char *command, const char *option, const char *value,
                       bool zero_is_allowed, int64_t *time_us)
@@ -100,6 +131,11 @@ int cli_parse_video_option(const char *command, int option, const char *value,
         if (!cli_parse_integer(value, 2, 65536, &number))
             return cli_usage_error(command, "--max-height takes 2 to 65536, not '%s'", value);
         video->max_height_px = (uint32_t)number;
+        return CLI_EXIT_OK;
+    case CLI_VIDEO_ALLOW_LOSSY:
+        return parse_losses(command, value, &video->allow_lossy);
+    case CLI_VIDEO_STRICT:
+        video->strict = true;
         return CLI_EXIT_OK;
     case CLI_VIDEO_DEINTERLACE:
         return parse_deinterlace(command, value, &video->deinterlace);

@@ -21,6 +21,8 @@ enum cli_video_option {
     CLI_VIDEO_DURATION,
     CLI_VIDEO_TO,
     CLI_VIDEO_MAX_HEIGHT,
+    CLI_VIDEO_ALLOW_LOSSY,
+    CLI_VIDEO_STRICT,
     CLI_VIDEO_NO_REUSE,
     CLI_VIDEO_OPTION_END
 };
@@ -35,6 +37,8 @@ enum cli_video_option {
         {"start", required_argument, NULL, CLI_VIDEO_START},                                       \
         {"duration", required_argument, NULL, CLI_VIDEO_DURATION},                                 \
         {"max-height", required_argument, NULL, CLI_VIDEO_MAX_HEIGHT},                             \
+        {"allow-lossy", required_argument, NULL, CLI_VIDEO_ALLOW_LOSSY},                           \
+        {"strict", no_argument, NULL, CLI_VIDEO_STRICT},                                           \
         {"to", required_argument, NULL, CLI_VIDEO_TO},                                             \
         {"no-reuse", no_argument, NULL, CLI_VIDEO_NO_REUSE},                                       \
         {"encoder-opts", required_argument, NULL, CLI_VIDEO_ENCODER_OPTS},                         \
@@ -63,6 +67,11 @@ enum cli_video_option {
     "      --deinterlace WHEN   auto (default): frames that say they are interlaced; yes: all; "   \
     "no\n"                                                                                         \
     "      --max-height N       never higher than that: what the network makes is fitted to it\n"  \
+    "      --allow-lossy LIST   go on where these are lost: dolby-vision, hdr10plus, hdr-vivid, "  \
+    "hdr,\n"                                                                                       \
+    "                           depth; else what cannot be kept is refused\n"                      \
+    "      --strict             stop at damage; else what can be decoded is, and the rest "        \
+    "counted\n"                                                                                    \
     "      --encoder-threads N  threads of the encoder, 0 to 128 (default 0: all CPUs)\n"          \
     "      --no-reuse           compute again what stays as in the frame before: the same "        \
     "result, later\n"

@@ -136,7 +136,12 @@ static void note_damage(const struct media_pipeline *pipeline)
                  input->n_damaged == 1 ? " was" : "s were");
         note(pipeline->job, line);
     }
-    double missing_s = media_timing_missing_seconds(input);
+    if (input->n_faulty > 0) {
+        snprintf(line, sizeof line, "%" PRIu64 " frame%s damaged and enlarged as decoded",
+                 input->n_faulty, input->n_faulty == 1 ? " is" : "s are");
+        note(pipeline->job, line);
+    }
+    const double missing_s = pipeline->result->missing_s;
     if (missing_s > 0) {
         snprintf(line, sizeof line, "%s ends %.1f s early: it is incomplete", input->name,
                  missing_s);
@@ -198,6 +203,14 @@ enum media_status media_pipeline_complete(struct media_pipeline *pipeline,
         return media_fail(error, MEDIA_ERROR_INTERNAL,
                           "%" PRIu64 " frames were decoded but %" PRIu64 " written",
                           result->frames_in, result->frames_out);
+    }
+    result->damaged_packets = pipeline->input.n_damaged;
+    result->damaged_frames = pipeline->input.n_faulty;
+    result->missing_s = media_timing_missing_seconds(&pipeline->input);
+    if (pipeline->options->strict && result->missing_s > 0) {
+        return media_fail(error, MEDIA_ERROR_INPUT,
+                          "%s ends %.1f s early: it is incomplete, and --strict stops there",
+                          pipeline->input.name, result->missing_s);
     }
     enum media_status status = media_video_output_finish(&pipeline->output, error);
     if (status == MEDIA_OK) {

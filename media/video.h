@@ -11,6 +11,16 @@
 /* AUTO: frames that are flagged as interlaced; YES: all; NO: none. */
 enum media_deinterlace { MEDIA_DEINTERLACE_AUTO = 0, MEDIA_DEINTERLACE_YES, MEDIA_DEINTERLACE_NO };
 
+/* What is refused unless it is allowed: descriptions of each picture that no encoder here writes;
+ * HDR colours in a format that cannot say what they are; more than 8 bits where 8 are taken. */
+enum media_loss {
+    MEDIA_LOSS_DOLBY_VISION = 1,
+    MEDIA_LOSS_HDR10PLUS = 2,
+    MEDIA_LOSS_HDR_VIVID = 4,
+    MEDIA_LOSS_HDR = 8,
+    MEDIA_LOSS_DEPTH = 16
+};
+
 struct media_video_options {
     /* "h264", "hevc", "av1", "vp9", "ffv1", "prores", an encoder's own name, or "copy-settings":
      * the input's codec, profile, B-frames and distance of keyframes. NULL: "h264", and one of 10
@@ -33,6 +43,8 @@ struct media_video_options {
     int64_t duration_us;    /* in place of the end; 0: not given */
     int64_t max_frame_px;   /* larger frames of the input are refused; 0: 2^26, twice 8K */
     uint32_t max_height_px; /* of the output as it is shown; 0: no limit */
+    unsigned allow_lossy;   /* set of enum media_loss */
+    bool strict;            /* damaged input is an error */
     bool no_reuse;          /* compute every frame whole, even what is as in the frame before */
 
     /* A job from a file to a file may be cut into segments that are kept in a folder of its own, so
@@ -54,6 +66,10 @@ struct media_video_result {
     uint32_t width_px, height_px; /* of the output */
     /* Pixels of all frames before the first pass; those whose output came from the frame before. */
     uint64_t input_px, reused_px;
+    /* Damage that was got over: packets that could not be used, frames with faults in them, and by
+     * how much the file falls short of what its header promises. */
+    uint64_t damaged_packets, damaged_frames;
+    double missing_s;
     unsigned streams_copied;  /* audio, subtitles, ... */
     unsigned streams_dropped; /* each was named through job->on_note */
     uint64_t frames_kept;     /* after a failure: in parts_folder, where `resume` finds them */

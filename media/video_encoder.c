@@ -46,7 +46,7 @@ enum media_status media_video_encoder_open(struct media_video_encoder *encoder,
     enum media_status status =
         media_encoder_is_y4m(muxer)
             ? MEDIA_OK
-            : media_encoder_set_options(context, options, &encoder->settings, error);
+            : media_encoder_set_options(context, options, &encoder->settings, &picture->hdr, error);
     if (status != MEDIA_OK) {
         return status;
     }

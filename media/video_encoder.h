@@ -11,6 +11,7 @@
 #include "media/video.h"
 #include "media/video_colour.h"
 #include "media/video_encoder_settings.h"
+#include "media/video_hdr.h"
 
 struct frame_time {
     int64_t pts, duration;
@@ -32,6 +33,7 @@ struct media_video_picture {
     int width_px, height_px;
     AVRational time_base, frame_rate, sample_aspect_ratio;
     struct media_colour_tags tags;
+    struct media_hdr hdr;
 };
 
 /* Codec and format are chosen. MEDIA_ERROR_UNSUPPORTED when the encoder refuses an option or the

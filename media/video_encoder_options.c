@@ -289,7 +289,7 @@ static enum media_status parse_own(const char *text, AVDictionary **own, struct 
 enum media_status media_encoder_set_options(AVCodecContext *context,
                                             const struct media_video_options *options,
                                             const struct media_encoder_settings *settings,
-                                            struct media_error *error)
+                                            const struct media_hdr *hdr, struct media_error *error)
 {
     const AVCodec *codec = context->codec;
     const struct encoder *entry = find_entry(codec);
@@ -306,7 +306,9 @@ enum media_status media_encoder_set_options(AVCodecContext *context,
             av_dict_set(&dictionary, entry->fixed_option, entry->fixed_value, 0);
         }
         set_settings(settings, options->pix_fmt == NULL, &dictionary);
-        status = add_own(own, &dictionary, error);
+        status = media_hdr_set_params(codec, hdr, &dictionary) >= 0
+                     ? add_own(own, &dictionary, error)
+                     : media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
     }
     if (status == MEDIA_OK) {
         status = apply(context, dictionary, error);

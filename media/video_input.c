@@ -10,6 +10,7 @@
 #include <libavutil/mem.h>
 
 #include "media/video_log.h"
+#include "media/video_losses.h"
 #include "media/video_timing.h"
 
 enum {
@@ -204,6 +205,10 @@ static enum media_status open_decoder(struct media_video_input *input, struct me
     input->decoder->flags |= AV_CODEC_FLAG_UNALIGNED;
     int n_cpus = av_cpu_count();
     input->decoder->thread_count = n_cpus < MAX_DECODER_THREADS ? n_cpus : MAX_DECODER_THREADS;
+    if (input->strict) {
+        input->decoder->err_recognition |=
+            AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER | AV_EF_EXPLODE;
+    }
     if (av_status >= 0) {
         av_status = avcodec_open2(input->decoder, codec, NULL);
     }
@@ -220,6 +225,8 @@ enum media_status media_video_input_open(struct media_video_input *input, const 
     *input = (struct media_video_input){
         .name = strcmp(path, "-") == 0 ? "standard input" : path,
         .max_frame_px = options->max_frame_px > 0 ? options->max_frame_px : DEFAULT_MAX_FRAME_PX,
+        .allow_lossy = options->allow_lossy,
+        .strict = options->strict,
     };
     enum media_status status = media_video_io_open_input(&input->io, path, cancel, error);
     if (status == MEDIA_OK) {
@@ -341,7 +348,27 @@ static enum media_status take_decoded(struct media_video_input *input, AVFrame *
     if (input->range.has_start && !had_begun) {
         input->n_damaged = input->n_retimed = 0;
     }
+    if (status == MEDIA_OK && *kept) {
+        input->n_faulty +=
+            (frame->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame->decode_error_flags != 0;
+        status =
+            media_losses_of_frame(frame, input->stream, input->allow_lossy, &input->losses, error);
+    }
     return status;
+}
+
+static enum media_status check_damage(const struct media_video_input *input,
+                                      struct media_error *error)
+{
+    const bool counts = input->range.began || !input->range.has_start;
+    if (!input->strict || !counts || input->n_damaged + input->n_faulty == 0) {
+        return MEDIA_OK;
+    }
+    char log[200];
+    media_video_log_last(log, sizeof log);
+    return media_fail(error, MEDIA_ERROR_INPUT,
+                      "%s is damaged behind frame %" PRIu64 ", and --strict stops there%s",
+                      input->name, input->n_decoded, log);
 }
 
 static enum media_status decode(struct media_video_input *input, AVFrame *frame, bool *got_frame,
@@ -395,6 +422,9 @@ static enum media_status read_frame(struct media_video_input *input, AVFrame *fr
             return status;
         }
         status = decode(input, frame, got_frame, sink, opaque, error);
+        if (status == MEDIA_OK) {
+            status = check_damage(input, error);
+        }
         if (status != MEDIA_OK) {
             return status;
         }

@@ -20,6 +20,8 @@ struct media_video_input {
     AVStream *stream; /* the one that is decoded; owned by `format` */
     AVCodecContext *decoder;
     AVPacket *packet;
+    unsigned allow_lossy, losses; /* sets of enum media_loss; what the frames had so far */
+    bool strict;
     struct media_range range;
     struct media_deinterlacer deinterlacer;
     const char *name;      /* for messages */
@@ -33,12 +35,13 @@ struct media_video_input {
     uint64_t n_decoded;    /* frames of the input so far */
     uint64_t n_frames;     /* those of them that media_video_input_read() has given */
     uint64_t n_damaged;    /* packets that could not be read or decoded */
+    uint64_t n_faulty;     /* frames that were decoded with faults in them */
     uint64_t n_retimed;    /* frames whose timestamp was missing or not after the one before */
 };
 
 /* Opens the file (or "-") without touching any other file, picks the largest video stream and opens
- * its decoder. Of the options it takes the range, deinterlace and max_frame_px. MEDIA_ERROR_INPUT,
- * _UNSUPPORTED, _MEMORY, _CANCELLED; close it in any case. */
+ * its decoder. Of the options it takes the range, deinterlace, allow_lossy, strict and
+ * max_frame_px. MEDIA_ERROR_INPUT, _UNSUPPORTED, _MEMORY, _CANCELLED; close it in any case. */
 enum media_status media_video_input_open(struct media_video_input *input, const char *path,
                                          const struct media_video_options *options,
                                          const atomic_bool *cancel, struct media_error *error);
@@ -50,7 +53,8 @@ typedef enum media_status media_packet_sink(void *opaque, AVPacket *packet,
 /* Reads on until there is a frame: *got_frame is true and `frame` holds it, its pts set, in the
  * stream's time base, and greater than the one before. At the end of the stream *got_frame is
  * false. Packets of other streams that come by are given to `sink`. Damaged packets are counted
- * and skipped. */
+ * and skipped; with `strict` the first one is MEDIA_ERROR_INPUT. Descriptions that cannot be kept
+ * are MEDIA_ERROR_UNSUPPORTED unless they are allowed. */
 enum media_status media_video_input_read(struct media_video_input *input, AVFrame *frame,
                                          bool *got_frame, media_packet_sink *sink, void *opaque,
                                          struct media_error *error);

@@ -23,6 +23,8 @@ static const struct field {
     {"end", KIND_TIME, offsetof(struct media_video_options, end_us)},
     {"duration", KIND_TIME, offsetof(struct media_video_options, duration_us)},
     {"max-height", KIND_COUNT, offsetof(struct media_video_options, max_height_px)},
+    {"allow-lossy", KIND_COUNT, offsetof(struct media_video_options, allow_lossy)},
+    {"strict", KIND_BOOLEAN, offsetof(struct media_video_options, strict)},
     {"strip", KIND_BOOLEAN, offsetof(struct media_video_options, strip)},
     {"encoder-threads", KIND_COUNT, offsetof(struct media_video_options, encoder_threads)},
 };

@@ -9,6 +9,7 @@
 
 #include "media/video_compat.h"
 #include "media/video_encoder_choice.h"
+#include "media/video_losses.h"
 #include "media/video_output.h"
 
 static void note(const struct media_job *job, const char *line)
@@ -110,32 +111,6 @@ static enum media_status fit_height(struct media_video_plan *plan, uint32_t max_
     return MEDIA_OK;
 }
 
-static void note_losses(const struct media_job *job, enum AVPixelFormat source,
-                        const struct media_video_encoder *encoder)
-{
-    const AVPixFmtDescriptor *from = av_pix_fmt_desc_get(source);
-    const AVPixFmtDescriptor *to = av_pix_fmt_desc_get(encoder->format);
-    char line[160];
-    if (from->comp[0].depth > to->comp[0].depth) {
-        snprintf(line, sizeof line, "%s takes %d bits per sample, not %d: the rest is lost",
-                 encoder->codec->name, to->comp[0].depth, from->comp[0].depth);
-        note(job, line);
-    }
-    if (from->log2_chroma_w < to->log2_chroma_w || from->log2_chroma_h < to->log2_chroma_h) {
-        snprintf(line, sizeof line, "%s does not take %s: colour is stored more coarsely, as %s",
-                 encoder->codec->name, from->name, to->name);
-        note(job, line);
-    }
-    bool had_alpha = (from->flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
-    if (had_alpha && (to->flags & AV_PIX_FMT_FLAG_ALPHA) == 0 &&
-        (from->flags & AV_PIX_FMT_FLAG_PAL) == 0) {
-        snprintf(line, sizeof line,
-                 "%s does not take transparency: it is lost; ffv1 in .mkv keeps it",
-                 encoder->codec->name);
-        note(job, line);
-    }
-}
-
 static void note_interlacing(const struct media_job *job,
                              const struct media_deinterlacer *deinterlacer,
                              const AVFrame *first_frame)
@@ -181,6 +156,7 @@ static void plan_picture(struct media_video_plan *plan, const AVOutputFormat *mu
         .tags = media_colour_tags_for(first_frame, &plan->source, plan->target.format,
                                       plan->target.width_px, plan->target.height_px),
     };
+    media_hdr_describe(stream, first_frame, &plan->picture.hdr);
     plan->counts_frames = strcmp(muxer->name, "yuv4mpegpipe") == 0;
     if (plan->counts_frames) {
         plan->picture.time_base = av_inv_q(frame_rate);
@@ -232,10 +208,14 @@ media_video_plan_make(struct media_video_plan *plan, const struct media_job *job
         plan_orientation(plan, job, muxer, input->stream, first_frame);
         status = plan_sizes(plan, job, error);
     }
+    if (status == MEDIA_OK) {
+        status = media_losses_of_format(job, options, plan->source.format, first_frame, encoder,
+                                        !media_encoder_is_y4m(muxer), error);
+    }
     if (status != MEDIA_OK) {
         return status;
     }
-    note_losses(job, plan->source.format, encoder);
+    media_losses_note(job, input->losses);
     plan->deinterlaced = input->deinterlacer.n_interlaced > 0;
     note_interlacing(job, &input->deinterlacer, first_frame);
     const AVPixFmtDescriptor *from = av_pix_fmt_desc_get(plan->source.format);

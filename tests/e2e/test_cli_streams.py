@@ -135,7 +135,7 @@ def test_json(run, tmp_path, photo, clip):
     assert [event["event"] for event in ends] == ["done", "failed", "done"]
     picture, failed, video = ends
     keys = {"event", "input", "output", "kind", "status", "error", "width", "height", "frames",
-            "reused_px", "seconds", "fps"}
+            "reused_px", "damaged_packets", "damaged_frames", "missing_seconds", "seconds", "fps"}
     assert all(set(event) == keys for event in ends)
     assert (picture["input"], picture["output"]) == (str(photo), str(tmp_path / "out/photo_2x.png"))
     assert (picture["kind"], picture["width"], picture["height"]) == ("picture", 40, 28)
