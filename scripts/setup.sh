@@ -49,6 +49,9 @@ dpkg-dev
 debhelper
 fakeroot
 lintian
+patchelf
+zsh
+fish
 libimage-exiftool-perl
 imagemagick
 python3

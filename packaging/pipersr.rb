@@ -1,0 +1,29 @@
+# Homebrew formula, for a tap: brew install --HEAD ./packaging/pipersr.rb
+class Pipersr < Formula
+  desc "Super-resolution of photos and videos on the CPU"
+  homepage "https://pipersr.org"
+  license "MIT"
+  head "https://pipersr.org/pipersr.git", branch: "main"
+
+  depends_on "meson" => :build
+  depends_on "ninja" => :build
+  depends_on "pkgconf" => :build
+  depends_on "python@3.13" => :build
+  depends_on "ffmpeg"
+  depends_on "jansson"
+  depends_on "libmicrohttpd"
+  depends_on "sqlite"
+  depends_on "vips"
+
+  def install
+    system "meson", "setup", "build", "-Dgstreamer=disabled", "-Dvapoursynth=disabled", *std_meson_args
+    system "meson", "compile", "-C", "build", "--verbose"
+    system "meson", "install", "-C", "build"
+  end
+
+  test do
+    (testpath/"in.ppm").binwrite "P6 4 4 255\n" + ("\x80" * 48)
+    system bin/"pipersr", "upscale", "in.ppm", "-o", "out.png"
+    assert_path_exists testpath/"out.png"
+  end
+end
