@@ -103,7 +103,7 @@ def test_moments_of_an_upload(server, tiny_mp4):
     frames = [pixels(server.get(f"{path}?side=before&t={t}")) for t in (0.19, 0.2, 0.29, 0.3)]
     assert [(a == b).all() for a, b in zip(frames, frames[1:])] == [False, True, False]
 
-    after = pixels(server.get(f"{path}?side=after&t=0.55"))
+    after = pixels(server.get(f"{path}?side=after&t=0.55&model=pipersr-x2-fast"))
     assert after.shape == (96, 128, 3)
     # Enlarged, it is still the same moment: the mean of four pixels is nearest to the one they come from.
     shrunk = after.reshape(48, 2, 64, 2, 3).mean(axis=(1, 3))
@@ -115,9 +115,9 @@ def test_moments_of_an_upload(server, tiny_mp4):
 def test_moment_is_what_the_job_makes(server, tiny_mp4):
     """With an encoder that loses nothing: the same bytes before the job and after it."""
     upload = keep(server, tiny_mp4, "tiny.mp4")
-    promised = server.get(f"/v1/uploads/{upload['id']}/preview?side=after&t=0.4")
+    promised = server.get(f"/v1/uploads/{upload['id']}/preview?side=after&t=0.4&model=pipersr-x2-fast")
     original = server.get(f"/v1/uploads/{upload['id']}/preview?side=before&t=0.4")
-    answer = server.request("POST", f"/v1/video/upscale?upload={upload['id']}&codec=ffv1&format=mkv")
+    answer = server.request("POST", f"/v1/video/upscale?upload={upload['id']}&codec=ffv1&format=mkv&model=pipersr-x2-fast")
     job = server.wait(answer.json()["id"])
     assert job["state"] == "done", job
     path = f"/v1/jobs/{job['id']}/preview?t=0.4&side="
