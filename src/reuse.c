@@ -23,44 +23,6 @@ static int64_t at_most(int64_t value, int64_t most)
 /* ---------------------------------------------------------------------------- planes and cells --
  */
 
-/* One plane of a picture that is `scale` times as large as the input. */
-struct plane {
-    uint32_t x_shift, y_shift;
-    size_t sample_bytes; /* of a pixel where channels are interleaved */
-    size_t row_bytes;
-    int64_t rows;
-    size_t cell_bytes; /* of a row of a cell */
-    uint32_t cell_rows;
-};
-
-static uint32_t count_planes(const struct psr_picture *picture)
-{
-    return picture->planar && !picture->yuv.gray ? PSR_PLANES : 1;
-}
-
-static struct plane describe_plane(const struct psr_picture *picture, uint32_t index,
-                                   uint32_t scale)
-{
-    struct plane plane = {.sample_bytes = picture->planar ? picture->yuv.sample_bytes
-                                                          : picture->format.pixel_bytes};
-    if (index > 0) {
-        plane.x_shift = picture->yuv.x_shift;
-        plane.y_shift = picture->yuv.y_shift;
-    }
-    const uint64_t width = (uint64_t)picture->width * scale;
-    const uint64_t height = (uint64_t)picture->height * scale;
-    plane.row_bytes = (size_t)((width + plane.x_shift) >> plane.x_shift) * plane.sample_bytes;
-    plane.rows = (int64_t)((height + plane.y_shift) >> plane.y_shift);
-    plane.cell_bytes = (size_t)(PSR_CELL_PX * scale >> plane.x_shift) * plane.sample_bytes;
-    plane.cell_rows = PSR_CELL_PX * scale >> plane.y_shift;
-    return plane;
-}
-
-static unsigned char *row_of(const struct psr_rows *rows, int64_t y)
-{
-    return rows->data + (y - rows->first_row) * rows->stride_bytes;
-}
-
 /* Index of a frame's first plane. */
 static size_t first_plane(const struct psr_sequence *sequence, uint32_t frame)
 {
@@ -77,39 +39,6 @@ static uint8_t *cells_of(const struct psr_reuse *reuse, uint8_t *cells, uint32_t
 
 /* What has changed in a cell. Chroma reaches further, as it is interpolated. */
 enum { OWN = 1, CHROMA = 2 };
-
-/* A row of a plane: marks cells that differ, and returns how many of them were not marked. */
-static uint32_t mark_row(const struct plane *plane, const unsigned char *now,
-                         const unsigned char *before, uint32_t columns, uint8_t mark,
-                         uint8_t *marks)
-{
-    uint32_t n_marked = 0;
-    for (uint32_t x = 0; x < columns; x++) {
-        const size_t from = x * plane->cell_bytes, left = plane->row_bytes - from;
-        const size_t n = left < plane->cell_bytes ? left : plane->cell_bytes;
-        if (!(marks[x] & mark) && memcmp(now + from, before + from, n) != 0) {
-            marks[x] |= mark;
-            n_marked++;
-        }
-    }
-    return n_marked;
-}
-
-static void mark_changed(const struct plane *plane, const struct psr_rows *now,
-                         const struct psr_rows *before, uint32_t columns, uint8_t mark,
-                         uint8_t *cells)
-{
-    for (int64_t top = 0; top < plane->rows; top += plane->cell_rows, cells += columns) {
-        const int64_t bottom = at_most(top + plane->cell_rows, plane->rows);
-        /* Of a second plane of chroma, some are marked already; then all rows are looked at. */
-        uint32_t n_left = columns;
-        for (int64_t y = top; y < bottom && n_left > 0; y++) {
-            const unsigned char *a = row_of(now, y), *b = row_of(before, y);
-            if (memcmp(a, b, plane->row_bytes) != 0)
-                n_left -= mark_row(plane, a, b, columns, mark, cells);
-        }
-    }
-}
 
 /* Cells before and after one along a line. */
 struct spread {
@@ -166,7 +95,7 @@ static void compare_frame(void *argument, size_t job, unsigned worker)
         frame ? &sequence->in[first_plane(sequence, frame - 1)] : sequence->before_in;
     uint8_t *cells = cells_of(reuse, reuse->cells, frame);
     uint8_t *wide = cells_of(reuse, reuse->scratch, frame);
-    const uint32_t n_planes = count_planes(sequence->picture);
+    const uint32_t n_planes = psr_count_planes(sequence->picture);
     const uint8_t last_mark = n_planes > 1 ? CHROMA : OWN;
     (void)worker;
 
@@ -174,8 +103,8 @@ static void compare_frame(void *argument, size_t job, unsigned worker)
     if (!before)
         return;
     for (uint32_t i = 0; i < n_planes; i++) {
-        const struct plane plane = describe_plane(sequence->picture, i, 1);
-        mark_changed(&plane, &now[i], &before[i], columns, i > 0 ? CHROMA : OWN, cells);
+        const struct psr_plane plane = psr_plane_describe(sequence->picture, i, 1);
+        psr_cells_mark(&plane, &now[i], &before[i], columns, i > 0 ? CHROMA : OWN, cells);
     }
     memset(wide, 0, (size_t)columns * rows);
     for (uint8_t mark = OWN; mark <= last_mark; mark++)
@@ -383,25 +312,6 @@ struct copying {
     const struct psr_sequence *sequence;
 };
 
-/* One row of cells of an output plane, from the frame before. */
-static void copy_cells(const struct plane *plane, const uint8_t *computed, uint32_t columns,
-                       uint32_t cell_row, const struct psr_rows *from, const struct psr_rows *to)
-{
-    const int64_t y0 = (int64_t)cell_row * plane->cell_rows;
-    const int64_t y1 = at_most(y0 + plane->cell_rows, plane->rows);
-    for (uint32_t x = 0; x < columns; x++) {
-        if (computed[x])
-            continue;
-        const size_t first = x * plane->cell_bytes;
-        while (x + 1 < columns && !computed[x + 1])
-            x++;
-        const size_t end = (x + 1) * plane->cell_bytes;
-        const size_t bytes = (end < plane->row_bytes ? end : plane->row_bytes) - first;
-        for (int64_t y = y0; y < y1; y++)
-            memcpy(row_of(to, y) + first, row_of(from, y) + first, bytes);
-    }
-}
-
 /* A row of cells in all frames, one after the other: each may need what the one before has got. */
 static void copy_row(void *argument, size_t job, unsigned worker)
 {
@@ -416,9 +326,10 @@ static void copy_row(void *argument, size_t job, unsigned worker)
             frame ? &sequence->out[first_plane(sequence, frame - 1)] : sequence->before_out;
         const uint8_t *computed =
             cells_of(reuse, reuse->cells, frame) + (size_t)row * reuse->columns;
-        for (uint32_t i = 0; from && i < count_planes(sequence->picture); i++) {
-            const struct plane plane = describe_plane(sequence->picture, i, sequence->scale);
-            copy_cells(&plane, computed, reuse->columns, row, &from[i], &to[i]);
+        for (uint32_t i = 0; from && i < psr_count_planes(sequence->picture); i++) {
+            const struct psr_plane plane =
+                psr_plane_describe(sequence->picture, i, sequence->scale);
+            psr_cells_copy(&plane, computed, reuse->columns, row, &from[i], &to[i]);
         }
     }
 }

@@ -11,14 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "src/cells.h"
 #include "src/cover.h"
 #include "src/mem.h"
 #include "src/pool.h"
 #include "src/strip.h"
-
-/* As small as can be, so that little is computed around a small change: strips begin at multiples
- * of it, bands too, and so do chroma samples. */
-enum { PSR_CELL_PX = PSR_STRIP_ALIGNMENT_PX };
 
 /* A rectangle of a frame's input to be computed, in pixels. */
 struct psr_part {

@@ -32,12 +32,13 @@ SRC_RANK = {
     "yuv": 3,
     "choice": 3,
     "strip": 4,
-    "reuse": 5,
-    "engine": 6,
-    "calibrate": 6,
-    "upscaler": 7,
-    "api": 8,
-    "api_frames": 8,
+    "cells": 5,
+    "reuse": 6,
+    "engine": 7,
+    "calibrate": 7,
+    "upscaler": 8,
+    "api": 9,
+    "api_frames": 9,
 }
 
 # Which rooms a room may take headers from, besides itself; "include" is pipersr.h.
