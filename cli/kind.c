@@ -91,8 +91,9 @@ static bool is_video(const unsigned char *head, size_t size)
            HAS(0, "YUV4MPEG2") || (HAS(0, "RIFF") && HAS(8, "AVI ")) || HAS(0, "FLV\x01") ||
            HAS(0, "OggS") || HAS(0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11") /* WMV, ASF */ ||
            HAS(0, "\x00\x00\x01\xba") /* MPEG program stream */ || HAS(0, "\x00\x00\x01\xb3") ||
-           HAS(0, "DKIF") /* IVF */ || HAS(0, "\x06\x0e\x2b\x34") /* MXF */ ||
-           is_transport_stream(head, size) || is_elementary_stream(head, size);
+           HAS(0, "nut/multimedia container") || HAS(0, "DKIF") /* IVF */ ||
+           HAS(0, "\x06\x0e\x2b\x34") /* MXF */ || is_transport_stream(head, size) ||
+           is_elementary_stream(head, size);
 }
 
 enum cli_kind cli_kind_of_head(const unsigned char *head, size_t size)
