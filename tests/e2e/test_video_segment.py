@@ -1,8 +1,10 @@
 """`pipersr segment`: a job planned, made in pieces by separate processes, and joined."""
 
 import json
+import os
 import pathlib
 import random
+import subprocess
 
 import pytest
 
@@ -183,6 +185,20 @@ def test_wrong_usage(run, tmp_path, clip, arguments, status, word):
     lines = [line for line in done.stderr.splitlines() if not line.startswith("note:")]
     assert len(lines) == 1 and word in lines[0]
     assert set(tmp_path.iterdir()) == before
+
+
+def test_late_segments_do_not_read_the_whole_input(program, run, tmp_path):
+    """Where the container can seek, a worker begins at the keyframe before its segment."""
+    clip, target = tmp_path / "in.mp4", tmp_path / "out.mkv"
+    clips.ffmpeg("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=24", "-vf", "noise=alls=90:allf=t",
+                 *x264("-bf", 2, "-g", 25, "-qp", 8), clip)
+    planned = plan(run, clip, target, "--segment-frames", 2)
+    worker = subprocess.Popen([program, "segment", "run-segment", str(len(planned["starts"]) - 5), f"{target}.parts"],
+                              stderr=subprocess.DEVNULL)
+    os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+    facts = dict(line.split(": ") for line in pathlib.Path(f"/proc/{worker.pid}/io").read_text().splitlines())
+    assert worker.wait() == 0
+    assert int(facts["rchar"]) < 0.6 * clip.stat().st_size
 
 
 def test_number_out_of_the_plan(run, tmp_path, clip):
