@@ -18,6 +18,7 @@
 #include "cli/naming.h"
 #include "cli/report.h"
 #include "cli/upscale_options.h"
+#include "cli/upscale_video.h"
 #include "media/output.h"
 
 /* One run of the command. */
@@ -164,30 +165,10 @@ static enum media_status upscale_to(struct run *run, const struct task *task,
         CLI_EXIT_OK)
         return media_fail(error, MEDIA_ERROR_MEMORY, "the upscaler cannot start again");
     struct media_job job = make_job(run);
-    if (is_video) {
-        struct media_video_options video = options->video;
-        struct media_video_result made = {0};
-        char *model = cli_engine_model_name(&run->engine);
-        video.container = options->format ? cli_format_muxer(options->format) : NULL;
-        video.parts_folder = task->parts_folder;
-        video.restart = options->force;
-        video.model = model;
-        enum media_status status = media_video_upscale(&job, task->input->path, output_path,
-                                                       task->target, &video, &made, error);
-        *result = (struct cli_report_result){
-            .width_px = made.width_px,
-            .height_px = made.height_px,
-            .frames = made.frames_out,
-            .input_px = made.input_px,
-            .reused_px = made.reused_px,
-            .frames_kept = made.frames_kept,
-            .damaged_packets = made.damaged_packets,
-            .damaged_frames = made.damaged_frames,
-            .missing_s = made.missing_s,
-        };
-        free(model);
-        return status;
-    }
+    if (is_video)
+        return cli_upscale_video(&job, options, cli_engine_model_name(&run->engine),
+                                 task->input->path, output_path, task->target, task->parts_folder,
+                                 result, error);
     struct media_image_options image = options->image;
     image.format = options->format ? options->format : task->target ? NULL : "png";
     return media_image_upscale(&job, task->input->path, output_path, task->target, &image, error);
@@ -233,21 +214,6 @@ static bool exists(const char *path)
     return lstat(path, &about) == 0;
 }
 
-/* Is the output there already, and is that all right? An output appears whole, so one that exists
- * leaves nothing to be resumed, unless it is older than the segments beside it. */
-static bool is_there(const struct run *run, const struct task *task)
-{
-    const struct cli_upscale_options *options = run->options;
-    if (!exists(task->target))
-        return false;
-    if (options->skip_existing)
-        return true;
-    if (!options->video.resume || options->force || !task->parts_folder)
-        return false;
-    return media_video_parts_settle(task->parts_folder, task->target) ||
-           !exists(task->parts_folder);
-}
-
 /* Everything that can be refused before a byte is decoded. *skip: the output is there already. */
 static enum media_status prepare(struct run *run, struct task *task, bool *skip,
                                  struct media_error *error)
@@ -268,7 +234,8 @@ static enum media_status prepare(struct run *run, struct task *task, bool *skip,
                                               error);
     if (status == MEDIA_OK)
         status = cli_destination_claim(&run->destinations, task->target, error);
-    *skip = status == MEDIA_OK && is_there(run, task);
+    *skip = status == MEDIA_OK && exists(task->target) &&
+            cli_upscale_video_is_done(run->options, task->target, task->parts_folder);
     return status;
 }
 

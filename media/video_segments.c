@@ -43,8 +43,8 @@ bool media_segments_possible(const struct media_pipeline *whole, const char *inp
     *reason = NULL;
     if (strcmp(input_path, "-") == 0 || !whole->input.io.regular_file) {
         *reason = "the input is not a file and cannot be read again";
-    } else if (strcmp(output_path, "-") == 0) {
-        *reason = "the output is a pipe";
+    } else if (strcmp(output_path, "-") == 0 || !whole->output.io.regular_file) {
+        *reason = "the output is not one file";
     } else if (whole->plan.counts_frames) {
         *reason = "y4m is written as it comes";
     } else if (!media_segment_holds(whole->encoder.codec->id)) {
