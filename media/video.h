@@ -8,6 +8,12 @@
 
 #include "media/job.h"
 
+/* For files of strangers. */
+struct media_video_limits {
+    const char *const *demuxers; /* FFmpeg's names, the last followed by NULL; NULL: any */
+    uint32_t max_duration_s;     /* as the header tells it; 0: any */
+};
+
 /* AUTO: frames that are flagged as interlaced; YES: all; NO: none. */
 enum media_deinterlace { MEDIA_DEINTERLACE_AUTO = 0, MEDIA_DEINTERLACE_YES, MEDIA_DEINTERLACE_NO };
 
@@ -58,6 +64,7 @@ struct media_video_options {
                      otherwise either is refused */
     const char
         *model; /* by which the caller finds the network again: kept with the job; NULL: none */
+    const struct media_video_limits *limits; /* NULL: none */
 };
 
 /* What the job did, for the summary line and for --json. */

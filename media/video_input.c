@@ -9,6 +9,7 @@
 #include <libavutil/cpu.h>
 #include <libavutil/mem.h>
 
+#include "media/video_limits.h"
 #include "media/video_log.h"
 #include "media/video_losses.h"
 #include "media/video_timing.h"
@@ -105,11 +106,15 @@ static int find_streams(struct media_video_input *input)
     return av_status;
 }
 
-static enum media_status open_demuxer(struct media_video_input *input, const atomic_bool *cancel,
-                                      struct media_error *error)
+static enum media_status open_demuxer(struct media_video_input *input,
+                                      const struct media_video_limits *limits,
+                                      const atomic_bool *cancel, struct media_error *error)
 {
     const AVInputFormat *probed = NULL;
     enum media_status status = probe_format(input, &probed, error);
+    if (status == MEDIA_OK) {
+        status = media_video_limits_check_format(limits, input->name, probed, error);
+    }
     if (status != MEDIA_OK) {
         return status;
     }
@@ -230,10 +235,13 @@ enum media_status media_video_input_open(struct media_video_input *input, const 
     };
     enum media_status status = media_video_io_open_input(&input->io, path, cancel, error);
     if (status == MEDIA_OK) {
-        status = open_demuxer(input, cancel, error);
+        status = open_demuxer(input, options->limits, cancel, error);
     }
     if (status == MEDIA_OK) {
         status = pick_stream(input, error);
+    }
+    if (status == MEDIA_OK) {
+        status = media_video_limits_check_stream(options->limits, input, error);
     }
     if (status == MEDIA_OK) {
         status = open_decoder(input, error);

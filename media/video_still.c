@@ -332,10 +332,11 @@ static enum media_status write_both(const struct media_job *job, const AVStream 
 
 enum media_status media_video_still(const struct media_job *job, const char *input_path,
                                     double seconds, const char *before_path, const char *after_path,
+                                    const struct media_video_limits *limits,
                                     struct media_error *error)
 {
     struct media_video_input input;
-    const struct media_video_options whole = {.crf = -1};
+    const struct media_video_options whole = {.crf = -1, .limits = limits};
     if (!(seconds >= 0) || seconds > max_seconds) {
         return media_fail(error, MEDIA_ERROR_UNSUPPORTED, "a video has no moment at %g s", seconds);
     }
