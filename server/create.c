@@ -3,6 +3,7 @@
  * POST /v1/video/upscale and /v1/image/upscale: from a body to a job, and what the client wants to
  * hear of it: its document, its events, or the upscaled file itself.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,9 +130,24 @@ static bool begin(struct server_request *request, enum server_job_kind kind)
 /* ---------------------------------------------------------------------------------------- the job
  */
 
+/* Two requests are the same if their files, kinds and options are. */
+static char *make_fingerprint(const struct server_request *request)
+{
+    const struct creation *creation = request->own;
+    char *options = json_dumps(creation->options, JSON_COMPACT | JSON_SORT_KEYS);
+    char *fingerprint = NULL;
+    if (options && asprintf(&fingerprint, "%s %s %s %s", request->upload.digest,
+                            creation->input_path ? creation->input_path : "",
+                            server_job_kind_name(creation->kind), options) < 0)
+        fingerprint = NULL;
+    free(options);
+    return fingerprint;
+}
+
 /* In a thread of the pool: waits for the disk. */
 static void create_job(struct server_request *request)
 {
+    char *fingerprint = make_fingerprint(request);
     const struct creation *creation = request->own;
     const char *upload = field(request, "upload");
     const struct server_job_request wanted = {
@@ -141,9 +157,15 @@ static void create_job(struct server_request *request)
         .take_input = !creation->is_outside,
         /* Not moved: it stays if there is no job. */
         .link_input = creation->input_path != NULL,
-        .options = creation->options};
-    if (server_jobs_create(creation->jobs, &wanted, request->id, NULL, &request->problem) && upload)
+        .options = creation->options,
+        .idempotency_key = request->idempotency_key,
+        .fingerprint = fingerprint};
+    if (!fingerprint)
+        server_fail_memory(&request->problem);
+    else if (server_jobs_create(creation->jobs, &wanted, request->id, NULL, &request->problem) &&
+             upload)
         server_uploads_remove(request->http->uploads, upload, NULL);
+    free(fingerprint);
 }
 
 static bool is_set(const char *value)

@@ -31,6 +31,7 @@ enum MHD_Result server_handle_metrics(struct server_request *request);
 bool server_service_prepare(struct server_http *http);
 
 /* server/page.c */
+enum MHD_Result server_handle_openapi(struct server_request *request);
 enum MHD_Result server_handle_page(struct server_request *request);
 enum MHD_Result server_handle_page_file(struct server_request *request);
 

@@ -14,7 +14,7 @@ enum {
     POOL_THREADS = 4,
     IDLE_TIMEOUT_S = 30,         /* of a connection on which nothing moves */
     CONNECTION_BYTES = 64 << 10, /* for a request's headers; also the size of a body's pieces */
-    TICK_S = 15,                 /* between two comments in a stream */
+    TICK_S = 5,                  /* between two looks at all connections and streams */
     BACKLOG = 256
 };
 
@@ -40,6 +40,7 @@ static void *tick(void *opaque)
         until.tv_sec += TICK_S;
         pthread_cond_timedwait(&http->ticked, &http->mutex, &until);
         pthread_mutex_unlock(&http->mutex);
+        server_connections_end_slow(http->connections, server_monotonic_ms());
         wake_all(http);
         server_uploads_expire(http->uploads);
         pthread_mutex_lock(&http->mutex);
@@ -74,27 +75,43 @@ bool server_request_wait(struct server_request *request)
     return waits;
 }
 
-void server_request_wake(struct server_request *request)
+/* With the request's mutex held. */
+static void resume(struct server_request *request)
 {
-    pthread_mutex_lock(&request->mutex);
     if (request->suspended && !request->working) {
         request->suspended = false;
         MHD_resume_connection(request->connection);
     } else {
         request->woken = true;
     }
+}
+
+void server_request_wake(struct server_request *request)
+{
+    pthread_mutex_lock(&request->mutex);
+    resume(request);
     pthread_mutex_unlock(&request->mutex);
+}
+
+/* A request that is resumed may be answered and freed before this thread goes on: the list's mutex,
+ * without which none is freed, is held until the last look at it. */
+static void finish_work(struct server_request *request)
+{
+    struct server_http *http = request->http;
+    pthread_mutex_lock(&http->mutex);
+    pthread_mutex_lock(&request->mutex);
+    request->working = false;
+    request->worked = true;
+    resume(request);
+    pthread_mutex_unlock(&request->mutex);
+    pthread_mutex_unlock(&http->mutex);
 }
 
 static void run_work(void *opaque)
 {
     struct server_request *request = opaque;
     request->work(request);
-    pthread_mutex_lock(&request->mutex);
-    request->working = false;
-    request->worked = true;
-    pthread_mutex_unlock(&request->mutex);
-    server_request_wake(request);
+    finish_work(request);
 }
 
 bool server_request_work(struct server_request *request,
@@ -111,11 +128,7 @@ bool server_request_work(struct server_request *request,
     if (server_pool_add(request->http->pool, run_work, request))
         return false;
     server_fail_for_now(&request->problem, 503, "stopping", 30, "the server is being stopped");
-    pthread_mutex_lock(&request->mutex);
-    request->working = false;
-    request->worked = true;
-    pthread_mutex_unlock(&request->mutex);
-    server_request_wake(request);
+    finish_work(request);
     return false;
 }
 
@@ -137,6 +150,7 @@ static void free_request(struct server_request *request)
     server_upload_free(&request->upload);
     pthread_mutex_destroy(&request->mutex);
     free(request->text);
+    free(request->idempotency_key);
     free((char *)request->url);
     free((char *)request->method);
     free(request);
@@ -174,29 +188,41 @@ static enum MHD_Result take_request(void *opaque, struct MHD_Connection *connect
     struct server_request *request = *own;
     (void)version;
     if (!request) {
+        server_connections_begin_request(http->connections, connection, server_monotonic_ms());
         request = *own = make_request(http, connection, method, url);
         return request ? server_request_begin(request) : MHD_NO;
     }
     if (*size > 0) {
+        server_connections_add_body(http->connections, connection, *size);
         server_request_take_body(request, data, *size);
         *size = 0;
         return MHD_YES;
     }
+    if (!request->body_done)
+        server_connections_end_body(http->connections, connection);
     return server_request_handle(request);
 }
 
 static void end_request(void *opaque, struct MHD_Connection *connection, void **own,
                         enum MHD_RequestTerminationCode code)
 {
-    (void)opaque;
-    (void)connection;
+    struct server_http *http = opaque;
     (void)code;
+    server_connections_end_request(http->connections, connection, server_monotonic_ms());
     if (*own)
         free_request(*own);
     *own = NULL;
 }
 
 /* -------------------------------------------------------------------------- opening and closing */
+
+/* libmicrohttpd ends the process over what it takes for a fault of its own; at least say which. */
+static void panic(void *opaque, const char *file, unsigned line, const char *reason)
+{
+    (void)opaque;
+    fprintf(stderr, "pipersr: libmicrohttpd: %s:%u: %s\n", file, line, reason);
+    abort();
+}
 
 static void drop_log(void *opaque, const char *format, va_list arguments)
 {
@@ -223,6 +249,7 @@ static bool start_daemon(struct server_http *http, const struct server_http_sett
     struct MHD_Daemon *daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, take_request, http, MHD_OPTION_EXTERNAL_LOGGER, drop_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED, end_request, http,
+        MHD_OPTION_NOTIFY_CONNECTION, server_connections_notify, http->connections,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)limits->connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)limits->client_connections,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
@@ -253,6 +280,7 @@ bool server_http_open(const struct server_http_settings *settings, struct server
 {
     struct server_http *http = calloc(1, sizeof *http);
     *opened = NULL;
+    MHD_set_panic_func(panic, NULL);
     if (!http)
         return server_fail_memory(problem);
     http->jobs = settings->jobs;
@@ -262,12 +290,13 @@ bool server_http_open(const struct server_http_settings *settings, struct server
     pthread_mutex_init(&http->mutex, NULL);
     http->pool = server_pool_open(POOL_THREADS);
     http->rates = server_rates_open(server_jobs_limits(http->jobs)->rate_per_min);
+    http->connections = server_connections_open();
     http->uploads = server_uploads_open(http->jobs, problem);
     bool done = http->uploads != NULL;
     if (done)
         http->mcp = server_mcp_service_open(http->jobs, http->uploads, settings->paths);
-    if (done && !(start_ticker(http) && http->pool && http->rates && http->mcp &&
-                  server_service_prepare(http)))
+    if (done && !(http->connections && start_ticker(http) && http->pool && http->rates &&
+                  http->mcp && server_service_prepare(http)))
         done = server_fail_memory(problem);
     for (size_t i = 0; done && i < settings->n_listeners; i++)
         done = start_daemon(http, settings, settings->listeners[i], problem);
@@ -305,6 +334,7 @@ void server_http_close(struct server_http *http)
     server_pool_free(http->pool);
     server_rates_free(http->rates);
     server_uploads_close(http->uploads);
+    server_connections_free(http->connections);
     free(http->models);
     pthread_mutex_destroy(&http->mutex);
     free(http);

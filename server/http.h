@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "server/access.h"
+#include "server/connections.h"
 #include "server/jobs.h"
 #include "server/mcp_http.h"
 #include "server/pool.h"
@@ -50,6 +51,7 @@ struct server_http {
     struct server_rates *rates;
     struct server_uploads *uploads;
     struct server_mcp_service *mcp;
+    struct server_connections *connections;
     bool has_tls;
     struct MHD_Daemon *daemons[SERVER_MAX_LISTENERS];
     size_t n_daemons;
@@ -75,6 +77,7 @@ struct server_request {
     char id[SERVER_ID_SIZE];
     bool started, refused, body_done;
     struct server_problem problem; /* of a refused one */
+    char *idempotency_key;         /* NULL: none */
     char origin[256];              /* that may read the answer; "": none but our own page */
     struct server_upload upload;   /* of SERVER_BODY_FILE */
     char *text;                    /* of SERVER_BODY_JSON, with a 0 at its end */

@@ -16,10 +16,10 @@ static bool is_unchanged(const struct server_request *request, const char *etag)
     return known && strstr(known, etag);
 }
 
-enum MHD_Result server_handle_page_file(struct server_request *request)
+static enum MHD_Result answer_file(struct server_request *request, const char *path)
 {
     struct server_web_file file;
-    if (!server_web_find(request->url, &file)) {
+    if (!server_web_find(path, &file)) {
         server_fail(&request->problem, 404, "not-found", "there is nothing at %.200s",
                     request->url);
         return server_answer_problem(request, &request->problem);
@@ -35,6 +35,16 @@ enum MHD_Result server_handle_page_file(struct server_request *request)
     MHD_add_response_header(response, "Cache-Control", "no-cache");
     MHD_add_response_header(response, "Content-Security-Policy", SERVER_WEB_SECURITY_POLICY);
     return server_answer(request, unchanged ? 304 : 200, response);
+}
+
+enum MHD_Result server_handle_page_file(struct server_request *request)
+{
+    return answer_file(request, request->url);
+}
+
+enum MHD_Result server_handle_openapi(struct server_request *request)
+{
+    return answer_file(request, "/openapi.json");
 }
 
 /* `cookie`: what the browser is to keep; NULL: nothing. */

@@ -119,6 +119,36 @@ static bool admit(struct server_request *request)
     return found;
 }
 
+/* One request at a time makes the job of a key. */
+static bool claim_idempotency_key(struct server_request *request)
+{
+    const char *key = server_request_header(request, "Idempotency-Key");
+    bool is_claimed = false;
+    if (!key)
+        return true;
+    if (!*key || strlen(key) > 255)
+        return server_fail(&request->problem, 400, "bad-argument",
+                           "Idempotency-Key takes 1 to 255 characters");
+    char *copy = strdup(key);
+    if (!copy)
+        return server_fail_memory(&request->problem);
+    pthread_mutex_lock(&request->http->mutex);
+    for (struct server_request *each = request->http->requests; each; each = each->next) {
+        pthread_mutex_lock(&each->mutex);
+        is_claimed = is_claimed || (each->idempotency_key && !each->worked &&
+                                    strcmp(each->idempotency_key, key) == 0);
+        pthread_mutex_unlock(&each->mutex);
+    }
+    if (!is_claimed)
+        request->idempotency_key = copy;
+    pthread_mutex_unlock(&request->http->mutex);
+    if (!is_claimed)
+        return true;
+    free(copy);
+    return server_fail_for_now(&request->problem, 409, "in-flight", 1,
+                               "a request with this Idempotency-Key is on its way; wait for it");
+}
+
 static uint64_t announced_bytes(const struct server_request *request)
 {
     const char *length = server_request_header(request, "Content-Length");
@@ -135,7 +165,7 @@ static bool begin_body(struct server_request *request)
                    ? true
                    : server_fail(&request->problem, 413, "body-too-large",
                                  "a body of JSON may have %d bytes", MAX_TEXT_BYTES);
-    if (!check_rate(request))
+    if (!claim_idempotency_key(request) || !check_rate(request))
         return false;
     /* A form has some bytes around the file. */
     if (announced_bytes(request) > limits->upload_bytes + MAX_DRAINED_BYTES)

@@ -25,6 +25,7 @@ static const struct server_route routes[] = {
     {"GET", "/v1/uploads/{id}/preview", SERVER_BODY_NONE, false, server_handle_upload_preview},
     {"GET", "/v1/events", SERVER_BODY_NONE, false, server_handle_events},
     {"GET", "/v1/status", SERVER_BODY_NONE, false, server_handle_status},
+    {"GET", "/v1/openapi.json", SERVER_BODY_NONE, true, server_handle_openapi},
     {"GET", "/v1/models", SERVER_BODY_NONE, false, server_handle_models},
     {"POST", "/mcp", SERVER_BODY_JSON, false, server_handle_mcp},
     {"DELETE", "/mcp", SERVER_BODY_NONE, false, server_handle_mcp_delete},

@@ -29,6 +29,14 @@
 
 enum { PROGRESS_MS = 100, NICENESS = 5, MAX_ORDER_BYTES = 1 << 16 };
 
+/* Containers that hold videos and name no other files: what FFmpeg may read for a stranger. */
+static const char *const demuxers[] = {"mov",  "matroska",     "avi", "flv", "mpegts",
+                                       "mpeg", "asf",          "ogg", "ivf", "mxf",
+                                       "gif",  "yuv4mpegpipe", NULL};
+
+/* In the work folder: what a job that is cut has done. */
+#define PARTS_FOLDER "parts"
+
 struct worker {
     json_t *order;
     const char *work;
@@ -193,20 +201,38 @@ static enum media_status upscale_image(const struct worker *worker, const struct
     return status;
 }
 
+static struct media_video_limits limits_of(const struct worker *worker)
+{
+    return (struct media_video_limits){
+        .demuxers = demuxers, .max_duration_s = (uint32_t)number_of(worker->order, "duration_s")};
+}
+
 static enum media_status upscale_video(const struct worker *worker, const struct media_job *job,
                                        const char *output, const char *target, struct made *made,
                                        struct media_error *error)
 {
     const json_t *options = json_object_get(worker->order, "options");
     const json_t *crf = json_object_get(options, "crf");
+    const struct media_video_limits limits = limits_of(worker);
+    char *parts = server_path_join(worker->work, PARTS_FOLDER, NULL);
+    if (!parts)
+        return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
     const struct media_video_options settings = {
+        .limits = &limits,
+        .max_frame_px = number_of(worker->order, "pixels"),
         .codec = text_of(options, "codec"),
         .crf = crf ? (int)json_integer_value(crf) : -1,
         .preset = text_of(options, "preset"),
-        .strip = json_is_true(json_object_get(options, "strip"))};
+        .strip = json_is_true(json_object_get(options, "strip")),
+        .model = text_of(options, "model"),
+        /* A long job is cut; one that an earlier process has begun goes on where that one ended. */
+        .parts_folder = parts,
+        .resume = access(parts, F_OK) == 0,
+        .restart = true};
     struct media_video_result result;
     enum media_status status = media_video_upscale(job, text_of(worker->order, "input"), output,
                                                    target, &settings, &result, error);
+    free(parts);
     if (status == MEDIA_OK)
         *made = (struct made){result.width_px, result.height_px, result.frames_out};
     return status;
@@ -292,9 +318,10 @@ static enum media_status do_still(struct worker *worker, struct media_error *err
         .pass = {engine.pass[0], engine.pass[1]}, .passes = engine.passes, .scale = engine.scale};
     if (status == MEDIA_OK && !path)
         status = media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
+    const struct media_video_limits limits = limits_of(worker);
     if (status == MEDIA_OK)
         status = media_video_still(&job, text_of(worker->order, "input"), seconds,
-                                   options ? NULL : path, options ? path : NULL, error);
+                                   options ? NULL : path, options ? path : NULL, &limits, error);
     free(path);
     server_engine_close(&engine);
     if (status == MEDIA_OK)
