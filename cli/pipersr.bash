@@ -14,6 +14,11 @@ _pipersr_options()
     run-segment) echo '--threads --isa --memory-limit --quiet --help' ;;
     join) echo '--threads --isa --memory-limit --output --force --quiet --help' ;;
     calibrate) echo '--output --force --model --max-images --keep-size --no-synthetic --quiet --json --help' ;;
+    serve)
+        echo '--listen --port --unix --tls-cert --tls-key --state --key --key-file --allow-origin --allow-host
+            --max-upload --max-pixels --max-duration --max-queued --max-running --max-rate --max-disk --keep
+            --job-memory --job-time --stall-time --max-connections --client-connections --threads --drain --help'
+        ;;
     mcp) echo '--allow-dir --help --version' ;;
     export) echo '--format --output --force --model --precision --size --help' ;;
     info) echo '--model --models --json --help' ;;
@@ -55,7 +60,7 @@ _pipersr()
     local command=${COMP_WORDS[1]} values
     COMPREPLY=()
     if ((COMP_CWORD == 1)) && [[ $word != -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'upscale info calibrate export segment bench mcp' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'upscale info calibrate export segment bench serve mcp' -- "$word")
         return
     fi
     if [[ $command == bench || $command == segment ]]; then
