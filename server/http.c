@@ -148,6 +148,9 @@ static void free_request(struct server_request *request)
     if (request->free_own)
         request->free_own(request->own);
     server_upload_free(&request->upload);
+    /* Whoever woke it may still be on his way out of the lock. */
+    pthread_mutex_lock(&request->mutex);
+    pthread_mutex_unlock(&request->mutex);
     pthread_mutex_destroy(&request->mutex);
     free(request->text);
     free(request->idempotency_key);
