@@ -285,6 +285,7 @@ enum media_status media_segments_join(struct media_pipeline *whole, const struct
             whole->n_captioned += entries[i].captioned;
         }
         whole->input.n_damaged = last->damaged;
+        whole->input.n_faulty = last->faulty;
         whole->input.n_retimed = last->retimed;
         whole->encoder.n_packets = picture.n_packets;
         status = media_pipeline_complete(whole, error);

@@ -305,6 +305,7 @@ bool media_manifest_set_plan(struct media_manifest *manifest, const struct media
     bool ok = set(manifest->job, "plan", plan) && set(plan, "starts", list) &&
               set(plan, "frames", json_integer((json_int_t)survey->frames)) &&
               set(plan, "damaged", json_integer((json_int_t)survey->damaged)) &&
+              set(plan, "faulty", json_integer((json_int_t)survey->faulty)) &&
               set(plan, "retimed", json_integer((json_int_t)survey->retimed)) &&
               set(plan, "interlaced", json_integer((json_int_t)survey->interlaced));
     for (uint64_t i = 0; ok && i < survey->n_starts; i++) {
@@ -325,6 +326,7 @@ void media_manifest_plan(const struct media_manifest *manifest, struct media_sur
     *survey = (struct media_survey){
         .frames = (uint64_t)json_integer_value(plan_value(manifest, "frames")),
         .damaged = (uint64_t)json_integer_value(plan_value(manifest, "damaged")),
+        .faulty = (uint64_t)json_integer_value(plan_value(manifest, "faulty")),
         .retimed = (uint64_t)json_integer_value(plan_value(manifest, "retimed")),
         .interlaced = (uint64_t)json_integer_value(plan_value(manifest, "interlaced")),
     };

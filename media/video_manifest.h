@@ -71,8 +71,8 @@ void media_manifest_options(const struct media_manifest *manifest,
 /* What one decoding of the whole input has shown. */
 struct media_survey {
     uint64_t frames;
-    uint64_t damaged, retimed, interlaced; /* as in media_segment_entry */
-    struct media_frame_mark *starts;       /* the first frames of all segments */
+    uint64_t damaged, faulty, retimed, interlaced; /* as in media_segment_entry */
+    struct media_frame_mark *starts;               /* the first frames of all segments */
     uint64_t n_starts;
 };
 

@@ -162,7 +162,7 @@ enum media_status media_position_at(struct media_video_input *input, const char 
         }
         if (status == MEDIA_OK && found) {
             input->n_decoded = input->n_frames = number + 1;
-            input->n_damaged = 0;
+            input->n_damaged = input->n_faulty = 0;
             return MEDIA_OK;
         }
         media_video_input_close(input);

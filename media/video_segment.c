@@ -239,6 +239,7 @@ static enum media_status read_entries(const struct media_segment_plan *plan,
     media_manifest_plan(&plan->manifest, &survey);
     struct media_segment_entry *last = &list->entries[segments - 1];
     last->damaged = survey.damaged;
+    last->faulty = survey.faulty;
     last->retimed = survey.retimed;
     last->interlaced = survey.interlaced;
     return MEDIA_OK;

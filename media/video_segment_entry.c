@@ -50,6 +50,7 @@ static json_t *entry_to_json(const struct media_segment_entry *entry,
         set(object, "next_pts", json_integer((json_int_t)entry->next.pts)) &&
         set(object, "next_sha256", json_string(entry->next.sha256)) &&
         set_count(object, "damaged", entry->damaged) &&
+        set_count(object, "faulty", entry->faulty) &&
         set_count(object, "retimed", entry->retimed) &&
         set_count(object, "interlaced", entry->interlaced) &&
         set_count(object, "captioned", entry->captioned) &&
@@ -129,6 +130,7 @@ static bool entry_from_json(json_t *object, struct media_segment_entry *entry)
               get_count(object, "first_frame", INT64_MAX, &entry->first_frame) &&
               get_count(object, "frames", UINT32_MAX, &entry->frames) &&
               get_count(object, "damaged", INT64_MAX, &entry->damaged) &&
+              get_count(object, "faulty", INT64_MAX, &entry->faulty) &&
               get_count(object, "retimed", INT64_MAX, &entry->retimed) &&
               get_count(object, "interlaced", INT64_MAX, &entry->interlaced) &&
               get_count(object, "captioned", INT64_MAX, &entry->captioned) &&

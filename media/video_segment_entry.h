@@ -20,7 +20,7 @@ struct media_segment_entry {
     bool last;                    /* no frame follows */
     struct media_frame_mark next; /* the frame that follows */
     /* The input's counters at the end of the segment: packets, and frames. */
-    uint64_t damaged, retimed, interlaced;
+    uint64_t damaged, faulty, retimed, interlaced;
     uint64_t captioned; /* frames of this segment with closed captions */
     AVRational time_base;
     unsigned reorder; /* by how many frames the encoder's decoding times are behind */

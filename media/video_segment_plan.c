@@ -66,6 +66,7 @@ static enum media_status survey_input(struct media_survey *survey, const char *p
     }
     survey->frames = input.n_frames;
     survey->damaged = input.n_damaged;
+    survey->faulty = input.n_faulty;
     survey->retimed = input.n_retimed;
     survey->interlaced = input.deinterlacer.n_interlaced;
     av_frame_free(&frame);

@@ -97,6 +97,7 @@ static enum media_status look_ahead(struct media_segment_run *run,
     }
     entry->last = !got_frame;
     entry->damaged = run->input.n_damaged;
+    entry->faulty = run->input.n_faulty;
     entry->retimed = run->input.n_retimed;
     entry->interlaced = run->input.deinterlacer.n_interlaced;
     if (got_frame) {
