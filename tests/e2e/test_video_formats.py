@@ -33,3 +33,17 @@ def test_format(run, tmp_path, name, encoder, container, made, codec):
     assert abs(middle.mean(axis=(0, 1)) - wanted).max() <= 3
     if name != "pal8":  # a palette is dithered
         assert numpy.ptp(middle, axis=(0, 1)).max() <= 4
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p10le"])
+def test_y4m_on_pipes_both_ways(run, tmp_path, pix_fmt):
+    source = clips.make_clip(tmp_path / "in.mkv", "-qp", 0, "-pix_fmt", pix_fmt, size="48x32", seconds=0.4)
+    raw = clips.ffmpeg("-i", source, "-strict", -1, "-f", "yuv4mpegpipe", "-")
+    done = run("upscale", "-", "-o", "-", input=raw)
+    assert done.returncode == 0, done.stderr
+    piped, direct = tmp_path / "piped.y4m", tmp_path / "direct.mkv"
+    piped.write_bytes(done.stdout)
+    assert run("upscale", source, "-o", direct, "--codec", "ffv1").returncode == 0
+    assert clips.video(piped)["pix_fmt"] == pix_fmt
+    for made, wanted in zip(clips.planes(piped, 4), clips.planes(direct, 4)):
+        assert made.shape[0] == 4 and (made == wanted).all()
