@@ -4,8 +4,8 @@
 The parts: unit tests (meson test), end-to-end tests (pytest on tests/e2e), tests of server/ and of python/
 (pytest on tests/server and tests/python, in the environment .venv that scripts/setup.sh --tests makes),
 tests of training/ (pytest on tests/training; one skipped test where PyTorch is absent) and checks of the
-source and the built library (pytest on tests/checks). The counts come from the machine-readable results of each runner,
-never from its exit status alone. The last line is "N passed, N failed", with
+source and the built library (pytest on tests/checks). Files of tests are shared out among the CPUs. The counts
+come from the machine-readable results of each runner, never from its exit status alone. The last line is "N passed, N failed", with
 ", N skipped" when something was; the exit status is 0 only if something ran and nothing failed.
 """
 
@@ -23,6 +23,7 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PARTS = ("unit", "e2e", "server", "python", "training", "checks")
+MAX_WORKERS = 4
 ENVIRONMENT = ROOT / ".venv" / "bin" / "python"
 TAP_LINE = re.compile(r"^(not ok|ok)\b(?:.*?#\s*(skip|todo))?", re.IGNORECASE)
 
@@ -88,6 +89,8 @@ def run_pytest(paths, build, what, python=sys.executable):
         results = pathlib.Path(folder) / "results.xml"
         command = [
             python, "-m", "pytest", "-q", "--tb=short", "-rfEs", "-p", "no:cacheprovider",
+            # Whole files, as their fixtures are made once for all of their tests.
+            "-n", str(min(len(os.sched_getaffinity(0)), MAX_WORKERS)), "--dist", "loadfile",
             f"--junitxml={results}", *map(str, paths),
         ]
         status = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode

@@ -59,6 +59,7 @@ python3-dev
 python3-numpy
 python3-pil
 python3-pytest
+python3-pytest-xdist
 python3-venv
 '
 
