@@ -382,7 +382,7 @@ def test_full_disk(run, tmp_path, photo, kind):
         if kind == "video":
             source = clips.make_clip(tmp_path / "clip.mp4", size="160x120", seconds=1)
             options = ["-o", disk / "out.mp4", "--crf", "1", "--preset", "ultrafast"]
-        check(run("upscale", source, *options), OUTPUT, source.name, "No space left")
+        check(run("upscale", source, *options), OUTPUT, source.name, "space")
         assert contents(disk) == []
     finally:
         subprocess.run(["umount", disk], check=True)
