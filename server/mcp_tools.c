@@ -55,6 +55,7 @@ struct told {
     int64_t at_ms;
 };
 
+/* Not too often, but for the last time: a quick job would have told nothing else. */
 static void tell_progress(struct mcp_call *call, const json_t *document, struct told *told)
 {
     const json_t *progress = json_object_get(document, "progress");
@@ -62,7 +63,8 @@ static void tell_progress(struct mcp_call *call, const json_t *document, struct 
     json_t *total = json_object_get(progress, "frames");
     const int64_t now = now_ms();
     if (!call->progress_token || done <= told->done ||
-        (told->done >= 0 && now - told->at_ms < PROGRESS_INTERVAL_MS))
+        (told->done >= 0 && now - told->at_ms < PROGRESS_INTERVAL_MS &&
+         !mcp_job_has_ended(document)))
         return;
     char *summary = mcp_job_summary(document);
     json_t *params = json_pack("{s:O, s:I, s:o}", "progressToken", call->progress_token, "progress",
@@ -84,10 +86,11 @@ static json_t *follow(struct mcp_call *call, const char *id, int limit_s)
     uint64_t sequence = 0;
     for (;;) {
         json_t *document = backend->document(backend->opaque, id);
-        if (!document || mcp_job_has_ended(document) || mcp_call_is_over(call) ||
-            (limit_s && now_ms() >= end))
+        if (!document || mcp_call_is_over(call) || (limit_s && now_ms() >= end))
             return document;
         tell_progress(call, document, &told);
+        if (mcp_job_has_ended(document))
+            return document;
         json_decref(document);
         backend->wait(backend->opaque, id, &sequence, WAIT_STEP_MS);
     }
