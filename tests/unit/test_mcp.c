@@ -307,13 +307,13 @@ static void test_arguments(struct server_mcp_client *client)
 
 static void test_call(struct server_mcp_client *client)
 {
-    work.steps = 3;
+    work.steps = 3;     /* and the end is told too */
     work.step_ms = 300; /* more than the time between two notifications */
     struct answer answer = ask(
         client, NULL, UPSCALE("1", "\"input\":\"in.png\"", ",\"_meta\":{\"progressToken\":\"t\"}"));
     const json_t *result = at(answer.value, "result", NULL);
     const json_t *content = at(result, "content", NULL);
-    CHECK(answer.notifications == 3 && answer.rises, "%d notifications", answer.notifications);
+    CHECK(answer.notifications == 4 && answer.rises, "%d notifications", answer.notifications);
     CHECK(!is_error(&answer) && json_array_size(content) == 2, "content");
     CHECK(strcmp(text_at(result, "structuredContent", "state"), "done") == 0, "state");
     json_t *same = json_loads(text_at(json_array_get(content, 0), "text", NULL), 0, NULL);
