@@ -30,7 +30,7 @@ pipersr ($version) unstable; urgency=medium
 
  -- The PiperSR authors <pipersr@pipersr.org>  $(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")
 END
-for package in pipersr libpipersr0 libpipersr-dev gstreamer1.0-pipersr; do
+for package in pipersr libpipersr0 libpipersr-dev gstreamer1.0-pipersr gimp-pipersr; do
     echo debian/release-notes.md >"$source/debian/$package.docs"
 done
 (cd "$source" && dpkg-buildpackage --build=binary --no-sign >"$work/log" 2>&1) || {

@@ -43,6 +43,8 @@ gstreamer1.0-plugins-good
 gstreamer1.0-plugins-bad
 gstreamer1.0-plugins-ugly
 gstreamer1.0-libav
+gimp
+libgimp2.0-dev
 chromium
 curl
 dpkg-dev
