@@ -93,6 +93,28 @@ bool cli_parse_size(const char *text, uint32_t *width_px, uint32_t *height_px)
     return true;
 }
 
+bool cli_parse_ratio(const char *text, uint32_t *numerator, uint32_t *denominator)
+{
+    enum { LARGEST = 1000000, LARGEST_RATIO = 1000 };
+    uint64_t above, below = 1;
+    const char *rest;
+    if (!parse_digits(text, &above, &rest) || above > LARGEST)
+        return false;
+    if (*rest == '.' && isdigit((unsigned char)rest[1])) {
+        for (rest++; isdigit((unsigned char)*rest) && below < 1000; rest++, below *= 10)
+            above = 10 * above + (uint64_t)(*rest - '0');
+        if (*rest)
+            return false;
+    } else if (*rest && (*rest != '/' || !cli_parse_integer(rest + 1, 1, LARGEST, &below))) {
+        return false;
+    }
+    if (above == 0 || above > LARGEST_RATIO * below)
+        return false;
+    *numerator = (uint32_t)above;
+    *denominator = (uint32_t)below;
+    return true;
+}
+
 /* Digits behind the point, in millionths; more than six are cut. */
 static bool parse_fraction(const char *text, int64_t *time_us)
 {

@@ -55,6 +55,9 @@ bool cli_parse_count(const char *text, uint64_t *count);
 /* A time: seconds, MM:SS or HH:MM:SS, the seconds with a fraction if need be; at most 1000 hours.
  */
 bool cli_parse_time(const char *text, int64_t *time_us);
+/* N, N/D or a number with up to three decimals, more than 0 and at most 1000; N and D up to
+ * 1000000. */
+bool cli_parse_ratio(const char *text, uint32_t *numerator, uint32_t *denominator);
 /* WIDTHxHEIGHT, each 1..65536. */
 bool cli_parse_size(const char *text, uint32_t *width_px, uint32_t *height_px);
 

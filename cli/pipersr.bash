@@ -8,7 +8,7 @@ _pipersr_options()
     upscale)
         echo "--input --output --recursive --force --skip-existing --format --scale --memory-limit" \
             "--max-pixels --quality --lossless --strip --codec --crf --preset --pix-fmt --encoder-opts --encoder-threads" \
-            "--resume --segment-frames --deinterlace --max-height --allow-lossy --strict --start --duration --to --no-reuse --quiet --version" \
+            "--resume --segment-frames --deinterlace --max-height --allow-lossy --strict --start --duration --to --no-reuse --framerate --start-number --quiet --version" \
             "$common" ;;
     plan) _pipersr_options upscale ;;
     run-segment) echo '--threads --isa --memory-limit --quiet --help' ;;
@@ -38,12 +38,13 @@ _pipersr_values()
     --format) echo 'png jpg webp tiff gif avif heic mp4 mkv mov webm y4m' ;;
     --codec) echo 'h264 hevc av1 vp9 ffv1 prores copy-settings' ;;
     --pix-fmt) echo 'yuv420p yuv422p yuv444p yuv420p10le yuv422p10le yuv444p10le' ;;
+    --framerate) echo '24 24000/1001 25 30000/1001 30 50 60' ;;
     --max-height) echo '720 1080 1440 2160' ;;
     --allow-lossy) echo 'dolby-vision hdr10plus hdr-vivid hdr depth' ;;
     --deinterlace) echo 'auto yes no' ;;
     --preset) echo 'ultrafast superfast veryfast faster fast medium slow slower veryslow' ;;
     --size) echo '640x360 1280x720 1920x1080' ;;
-    --threads | --memory-limit | --max-pixels | --quality | --crf | --segment-frames | --encoder-opts | --start | --duration | --to | --frames | --at-once | --max-images | --repeat | --encoder-threads) echo '' ;;
+    --threads | --memory-limit | --max-pixels | --quality | --crf | --segment-frames | --encoder-opts | --start | --start-number | --duration | --to | --frames | --at-once | --max-images | --repeat | --encoder-threads) echo '' ;;
     *) return 1 ;;
     esac
 }

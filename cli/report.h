@@ -29,6 +29,7 @@ struct cli_report {
 struct cli_report_result {
     uint32_t width_px, height_px;
     uint64_t frames;
+    uint64_t first_number;        /* of the first, where the output is numbered pictures */
     uint64_t input_px, reused_px; /* of a video: see media_video_result */
     uint64_t frames_kept;         /* of a job that did not end: --resume finds them */
     /* Damage of a video that was got over. */

@@ -20,6 +20,7 @@
 #include "cli/upscale_options.h"
 #include "cli/upscale_video.h"
 #include "media/output.h"
+#include "media/sequence.h"
 
 /* One run of the command. */
 struct run {
@@ -37,9 +38,11 @@ struct run {
 struct task {
     const struct cli_input *input;
     enum cli_kind kind;
-    char *target;        /* malloc'd; NULL for standard output */
-    char *parts_folder;  /* malloc'd; of a video to a file, else NULL */
-    bool kept_extension; /* false: the input's own cannot be written */
+    char *target;         /* malloc'd; NULL for standard output */
+    bool is_numbered;     /* the input is numbered pictures */
+    const char *pictures; /* the output is numbered pictures of this format; else NULL */
+    char *parts_folder;   /* malloc'd; of a video to a file, else NULL */
+    bool kept_extension;  /* false: the input's own cannot be written */
 };
 
 static bool is_interrupted(void)
@@ -73,6 +76,11 @@ static enum media_status find_kind(const struct run *run, struct task *task,
         return media_fail(error, MEDIA_ERROR_INPUT, "the folder cannot be read: %s",
                           strerror(input->failure));
     bool from_stdin = strcmp(input->path, "-") == 0;
+    if (!input->from_folder && media_sequence_is_input(input->path)) {
+        task->kind = CLI_KIND_VIDEO;
+        task->is_numbered = true;
+        return MEDIA_OK;
+    }
     enum media_status status = from_stdin ? cli_kind_of_stdin(&task->kind, error)
                                           : cli_kind_of_file(input->path, &task->kind, error);
     if (status != MEDIA_OK)
@@ -102,13 +110,17 @@ static enum media_status find_target(const struct run *run, struct task *task,
     task->kept_extension = true;
     if (run->to_stdout)
         return MEDIA_OK;
-    if (options->output && !run->output_folder) {
+    /* Without a name for it, a sequence becomes a sequence as a picture a picture. */
+    const bool named_so = options->output && !run->output_folder;
+    const enum cli_kind kind =
+        task->is_numbered && !options->format ? CLI_KIND_PICTURE : task->kind;
+    if (named_so) {
         task->target = strdup(options->output);
     } else {
         const char *relative =
             strcmp(task->input->path, "-") == 0 ? "stdin" : task->input->relative;
         const char *extension =
-            cli_name_output_extension(relative, task->kind, options->format, &task->kept_extension);
+            cli_name_output_extension(relative, kind, options->format, &task->kept_extension);
         char *beside = run->output_folder ? NULL : folder_of_input(task->input);
         task->target = cli_name_default(run->output_folder ? run->output_folder : beside, relative,
                                         run->engine.scale, extension);
@@ -116,6 +128,11 @@ static enum media_status find_target(const struct run *run, struct task *task,
     }
     if (!task->target)
         return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
+    if (task->kind == CLI_KIND_VIDEO && media_sequence_is_pattern(task->target))
+        task->pictures = media_video_sequence_format(task->target, options->format);
+    if (task->is_numbered && !task->pictures && !named_so)
+        return media_fail(error, MEDIA_ERROR_OUTPUT,
+                          "a video from numbered pictures needs a name: -o FILE");
     return MEDIA_OK;
 }
 
@@ -125,6 +142,8 @@ static enum media_status check_format(const struct run *run, const struct task *
 {
     bool video = task->kind == CLI_KIND_VIDEO;
     const char *format = run->options->format;
+    if (task->pictures)
+        return MEDIA_OK;
     if (format && (video ? !cli_format_is_video(format) : !cli_format_is_picture(format)))
         return media_fail(error, MEDIA_ERROR_UNSUPPORTED, "--format %s cannot hold a %s", format,
                           cli_kind_name(task->kind));
@@ -133,8 +152,11 @@ static enum media_status check_format(const struct run *run, const struct task *
     if (video ? media_video_can_write(task->target) : media_image_can_write(task->target))
         return MEDIA_OK;
     return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
-                      "a %s cannot be written as %s; give a name that ends in .%s, or --format",
-                      cli_kind_name(task->kind), task->target, video ? "mp4" : "png");
+                      "a %s cannot be written as %s; give a name that ends in .%s, or --format%s",
+                      cli_kind_name(task->kind), task->target, video ? "mp4" : "png",
+                      video && cli_format_is_picture(task->target)
+                          ? "; a picture for each frame has a name like %05d.png"
+                          : "");
 }
 
 /* ----------------------------------------------------------------------------------- the job -- */
@@ -168,7 +190,7 @@ static enum media_status upscale_to(struct run *run, const struct task *task,
     if (is_video)
         return cli_upscale_video(&job, options, cli_engine_model_name(&run->engine),
                                  task->input->path, output_path, task->target, task->parts_folder,
-                                 result, error);
+                                 task->pictures, result, error);
     struct media_image_options image = options->image;
     image.format = options->format ? options->format : task->target ? NULL : "png";
     return media_image_upscale(&job, task->input->path, output_path, task->target, &image, error);
@@ -189,8 +211,8 @@ static enum media_status upscale_to_file(struct run *run, const struct task *tas
                                          struct media_error *error)
 {
     struct media_output output = {0};
-    enum media_status status =
-        media_output_begin(&output, task->target, run->options->force, error);
+    enum media_status status = (task->pictures ? media_output_begin_sequence : media_output_begin)(
+        &output, task->target, run->options->force, error);
     if (status != MEDIA_OK)
         return status;
     status = upscale_to(run, task, output.temporary_path, result, error);
@@ -200,7 +222,9 @@ static enum media_status upscale_to_file(struct run *run, const struct task *tas
         media_output_abort(&output);
         return status;
     }
-    status = media_output_commit(&output, error);
+    status = task->pictures ? media_output_commit_sequence(&output, result->first_number,
+                                                           result->frames, error)
+                            : media_output_commit(&output, error);
     if (status == MEDIA_OK && task->parts_folder)
         media_video_parts_remove(task->parts_folder);
     return status;
@@ -212,6 +236,35 @@ static bool exists(const char *path)
 {
     struct stat about;
     return lstat(path, &about) == 0;
+}
+
+static bool target_exists(const struct task *task)
+{
+    char *name;
+    if (!task->pictures)
+        return exists(task->target);
+    bool found = media_sequence_any(task->target, &name);
+    free(name);
+    return found;
+}
+
+/* Of numbered pictures, is one of the outputs one of the inputs? They have the same numbers. */
+static bool is_own_input(const struct task *task)
+{
+    struct media_sequence_extent extent;
+    if (!task->is_numbered || !task->pictures)
+        return cli_destination_is_same_file(task->input->path, task->target);
+    if (media_sequence_find(task->input->path, NULL, &extent, NULL) != MEDIA_OK)
+        return false;
+    bool same = false;
+    for (uint64_t i = 0; i < extent.count && !same; i++) {
+        char *from = media_sequence_name(task->input->path, extent.first + i);
+        char *to = media_sequence_name(task->target, extent.first + i);
+        same = from && to && cli_destination_is_same_file(from, to);
+        free(from);
+        free(to);
+    }
+    return same;
 }
 
 /* Everything that can be refused before a byte is decoded. *skip: the output is there already. */
@@ -226,7 +279,7 @@ static enum media_status prepare(struct run *run, struct task *task, bool *skip,
         if (!task->parts_folder)
             return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
     }
-    if (cli_destination_is_same_file(task->input->path, task->target))
+    if (is_own_input(task))
         return media_fail(error, MEDIA_ERROR_OUTPUT,
                           "the output is the input itself; give another name");
     if (run->output_folder)
@@ -234,7 +287,7 @@ static enum media_status prepare(struct run *run, struct task *task, bool *skip,
                                               error);
     if (status == MEDIA_OK)
         status = cli_destination_claim(&run->destinations, task->target, error);
-    *skip = status == MEDIA_OK && exists(task->target) &&
+    *skip = status == MEDIA_OK && target_exists(task) &&
             cli_upscale_video_is_done(run->options, task->target, task->parts_folder);
     return status;
 }

@@ -10,13 +10,17 @@ enum media_status cli_upscale_video(const struct media_job *job,
                                     const struct cli_upscale_options *options, char *model,
                                     const char *input_path, const char *output_path,
                                     const char *target, const char *parts_folder,
-                                    struct cli_report_result *result, struct media_error *error)
+                                    const char *pictures, struct cli_report_result *result,
+                                    struct media_error *error)
 {
     struct media_video_options video = options->video;
     struct media_video_result made = {0};
-    video.container = options->format ? cli_format_muxer(options->format) : NULL;
+    video.container = options->format && !pictures ? cli_format_muxer(options->format) : NULL;
     video.parts_folder = parts_folder;
     video.restart = options->force;
+    video.sequence = pictures;
+    video.quality = options->image.quality;
+    video.lossless = options->image.lossless;
     video.model = model;
     enum media_status status =
         media_video_upscale(job, input_path, output_path, target, &video, &made, error);
@@ -24,6 +28,7 @@ enum media_status cli_upscale_video(const struct media_job *job,
         .width_px = made.width_px,
         .height_px = made.height_px,
         .frames = made.frames_out,
+        .first_number = made.first_number,
         .input_px = made.input_px,
         .reused_px = made.reused_px,
         .frames_kept = made.frames_kept,

@@ -9,12 +9,13 @@
 #include "cli/upscale_options.h"
 
 /* `model` is as cli_engine_model_name() gives it, and freed; `target` and `parts_folder` are NULL
- * for standard output. */
+ * for standard output. `pictures` is the format where the output is numbered ones, else NULL. */
 enum media_status cli_upscale_video(const struct media_job *job,
                                     const struct cli_upscale_options *options, char *model,
                                     const char *input_path, const char *output_path,
                                     const char *target, const char *parts_folder,
-                                    struct cli_report_result *result, struct media_error *error);
+                                    const char *pictures, struct cli_report_result *result,
+                                    struct media_error *error);
 
 /* Nothing is to be done about an output that exists? With --skip-existing, or with --resume: an
  * output appears whole, so nothing is left to be resumed, unless it is older than the segments

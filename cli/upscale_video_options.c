@@ -6,6 +6,7 @@
 
 #include "cli/exit_status.h"
 #include "cli/message.h"
+#include "media/sequence.h"
 
 static int parse_word(const char *command, const char *option, const char *value, const char **word)
 {
@@ -117,6 +118,19 @@ int cli_parse_video_option(const char *command, int option, const char *value,
             return cli_usage_error(command, "--encoder-threads takes 0 to %d, not '%s'",
                                    CLI_MAX_ENCODER_THREADS, value);
         video->encoder_threads = (unsigned)number;
+        return CLI_EXIT_OK;
+    case CLI_VIDEO_FRAMERATE:
+        if (!cli_parse_ratio(value, &video->framerate_num, &video->framerate_den))
+            return cli_usage_error(command,
+                                   "--framerate takes frames per second such as 25, 29.97 or "
+                                   "24000/1001, not '%s'",
+                                   value);
+        return CLI_EXIT_OK;
+    case CLI_VIDEO_START_NUMBER:
+        if (!cli_parse_integer(value, 0, MEDIA_SEQUENCE_MOST, &video->start_number))
+            return cli_usage_error(command, "--start-number takes 0 to %d, not '%s'",
+                                   MEDIA_SEQUENCE_MOST, value);
+        video->has_start_number = true;
         return CLI_EXIT_OK;
     case CLI_VIDEO_NO_REUSE:
         video->no_reuse = true;

@@ -24,6 +24,8 @@ enum cli_video_option {
     CLI_VIDEO_ALLOW_LOSSY,
     CLI_VIDEO_STRICT,
     CLI_VIDEO_NO_REUSE,
+    CLI_VIDEO_FRAMERATE,
+    CLI_VIDEO_START_NUMBER,
     CLI_VIDEO_OPTION_END
 };
 
@@ -41,6 +43,8 @@ enum cli_video_option {
         {"strict", no_argument, NULL, CLI_VIDEO_STRICT},                                           \
         {"to", required_argument, NULL, CLI_VIDEO_TO},                                             \
         {"no-reuse", no_argument, NULL, CLI_VIDEO_NO_REUSE},                                       \
+        {"framerate", required_argument, NULL, CLI_VIDEO_FRAMERATE},                               \
+        {"start-number", required_argument, NULL, CLI_VIDEO_START_NUMBER},                         \
         {"encoder-opts", required_argument, NULL, CLI_VIDEO_ENCODER_OPTS},                         \
     {                                                                                              \
         "encoder-threads", required_argument, NULL, CLI_VIDEO_ENCODER_THREADS                      \
@@ -72,6 +76,9 @@ enum cli_video_option {
     "                           depth; else what cannot be kept is refused\n"                      \
     "      --strict             stop at damage; else what can be decoded is, and the rest "        \
     "counted\n"                                                                                    \
+    "      --framerate R        of numbered pictures, such as 30 or 24000/1001 (default 25)\n"     \
+    "      --start-number N     of their first (default: the lowest; for output 1, or the "        \
+    "input's)\n"                                                                                   \
     "      --encoder-threads N  threads of the encoder, 0 to 128 (default 0: all CPUs)\n"          \
     "      --no-reuse           compute again what stays as in the frame before: the same "        \
     "result, later\n"

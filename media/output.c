@@ -4,8 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,50 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Paths of the temporary files in progress, for the signal handler: a fixed table, as a handler may
- * neither lock nor allocate. A slot owns its copy of the path. A removed copy is freed only by the
- * thread that took it out of the table, so the handler can at worst unlink a name that is gone. */
-enum { MAX_OUTPUTS_IN_PROGRESS = 256 };
-static _Atomic(char *) in_progress[MAX_OUTPUTS_IN_PROGRESS];
-/* Set by the handler: from then on no path is freed, since it may be reading it. */
-static atomic_bool unlinking;
-
-static bool remember(char *path)
-{
-    for (size_t i = 0; i < MAX_OUTPUTS_IN_PROGRESS; i++) {
-        char *empty = NULL;
-        if (atomic_compare_exchange_strong(&in_progress[i], &empty, path))
-            return true;
-    }
-    return false;
-}
-
-static void forget(const char *path)
-{
-    for (size_t i = 0; i < MAX_OUTPUTS_IN_PROGRESS; i++) {
-        char *known = atomic_load(&in_progress[i]);
-        if (known == path)
-            atomic_compare_exchange_strong(&in_progress[i], &known, NULL);
-    }
-}
-
-void media_output_unlink_all(void)
-{
-    atomic_store(&unlinking, true);
-    for (size_t i = 0; i < MAX_OUTPUTS_IN_PROGRESS; i++) {
-        char *path = atomic_load(&in_progress[i]);
-        if (path)
-            unlink(path);
-    }
-}
+#include "media/output_pending.h"
+#include "media/output_publish.h"
+#include "media/sequence.h"
 
 static void end(struct media_output *output)
 {
-    if (output->temporary_path) {
-        forget(output->temporary_path);
-        if (!atomic_load(&unlinking))
-            free(output->temporary_path);
-    }
+    if (output->temporary_path)
+        media_pending_release(output->temporary_path);
     free(output->target_path);
     *output = (struct media_output){0};
 }
@@ -138,6 +102,16 @@ static enum media_status fail_create(struct media_error *error, const char *path
                       advice);
 }
 
+static bool create(const char *path, bool is_folder)
+{
+    if (is_folder)
+        return mkdir(path, 0777) == 0;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static enum media_status create_temporary(struct media_output *output, struct media_error *error)
 {
     for (int attempt = 0; attempt < 100; attempt++) {
@@ -145,21 +119,15 @@ static enum media_status create_temporary(struct media_output *output, struct me
         if (!path)
             return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory for the output's name");
         /* Remembered before it exists: a signal between the two must not leave it behind. */
-        if (!remember(path)) {
+        if (!media_pending_add(path)) {
             free(path);
-            return media_fail(error, MEDIA_ERROR_INTERNAL, "more than %d outputs at once",
-                              MAX_OUTPUTS_IN_PROGRESS);
+            return media_fail(error, MEDIA_ERROR_INTERNAL, "too many outputs at once");
         }
         output->temporary_path = path;
-        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd >= 0) {
-            close(fd);
+        if (create(path, output->is_sequence))
             return MEDIA_OK;
-        }
         int reason = errno;
-        forget(path);
-        if (!atomic_load(&unlinking))
-            free(path);
+        media_pending_release(path);
         output->temporary_path = NULL;
         if (reason != EEXIST)
             return fail_create(error, output->target_path, reason);
@@ -210,81 +178,122 @@ enum media_status media_output_begin(struct media_output *output, const char *ta
     return status;
 }
 
-/* Data must be on the disk before the name is: otherwise a power cut could leave an empty file in
- * the place of a good one. */
-static int flush_to_disk(const char *path)
+static enum media_status fail_publish(struct media_error *error, const char *path, int reason)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    int reason = 0;
-    if (fsync(fd) < 0 && errno != EINVAL && errno != ENOSYS)
-        reason = errno;
-    if (close(fd) < 0 && !reason)
-        reason = errno;
-    return reason;
-}
-
-/* And the new name, before anything that the output was made of is removed. */
-static void flush_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        (void)!fsync(fd);
-        close(fd);
-    }
-    free(folder);
-}
-
-static int publish(const struct media_output *output)
-{
-    if (output->overwrite)
-        return rename(output->temporary_path, output->target_path) < 0 ? errno : 0;
-
-#ifdef RENAME_NOREPLACE
-    if (renameat2(AT_FDCWD, output->temporary_path, AT_FDCWD, output->target_path,
-                  RENAME_NOREPLACE) == 0)
-        return 0;
-    if (errno != EINVAL && errno != ENOSYS)
-        return errno;
-#endif
-    /* link() fails on an existing name too; some file systems have neither. */
-    if (link(output->temporary_path, output->target_path) == 0) {
-        unlink(output->temporary_path);
-        return 0;
-    }
-    if (errno != EPERM && errno != ENOSYS && errno != EOPNOTSUPP && errno != EMLINK)
-        return errno;
-    if (access(output->target_path, F_OK) == 0)
-        return EEXIST;
-    return rename(output->temporary_path, output->target_path) < 0 ? errno : 0;
+    return reason == EEXIST ? fail_exists(error, path) : fail_create(error, path, reason);
 }
 
 enum media_status media_output_commit(struct media_output *output, struct media_error *error)
 {
-    int reason = flush_to_disk(output->temporary_path);
-    if (!reason) {
-        /* An overwritten file keeps its permissions. */
-        struct stat old;
-        if (output->overwrite && stat(output->target_path, &old) == 0)
-            (void)!chmod(output->temporary_path, old.st_mode & 0777);
-        reason = publish(output);
-        if (!reason)
-            flush_folder(output->target_path);
-    }
+    int reason = media_publish_flush(output->temporary_path);
+    if (!reason)
+        reason = media_publish(output->temporary_path, output->target_path, output->overwrite);
     enum media_status status = MEDIA_OK;
-    if (reason == EEXIST)
-        status = fail_exists(error, output->target_path);
-    else if (reason)
-        status = fail_create(error, output->target_path, reason);
-
-    if (status != MEDIA_OK)
+    if (reason) {
+        status = fail_publish(error, output->target_path, reason);
         unlink(output->temporary_path);
+    } else {
+        media_publish_flush_folder(output->target_path);
+    }
     end(output);
     return status;
 }
+
+/* ----------------------------------------------------------------------------- numbered files --
+ */
+
+enum media_status media_output_begin_sequence(struct media_output *output, const char *pattern,
+                                              bool overwrite, struct media_error *error)
+{
+    *output = (struct media_output){.overwrite = overwrite, .is_sequence = true};
+    char *present = NULL;
+    if (!overwrite && media_sequence_any(pattern, &present)) {
+        enum media_status status =
+            media_fail(error, MEDIA_ERROR_OUTPUT,
+                       "'%s' exists already; use --force to overwrite, or -o for other names",
+                       present ? present : pattern);
+        free(present);
+        return status;
+    }
+    output->target_path = strdup(pattern);
+    if (!output->target_path)
+        return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory for the output's name");
+    enum media_status status = create_temporary(output, error);
+    if (status != MEDIA_OK)
+        end(output);
+    return status;
+}
+
+/* The names of one file before and after. Both malloc'd; false where memory runs out. */
+static bool name_file(const struct media_output *output, uint64_t index, uint64_t number,
+                      char **from, char **to)
+{
+    *to = media_sequence_name(output->target_path, number);
+    if (asprintf(from, "%s/%" PRIu64, output->temporary_path, index) < 0)
+        *from = NULL;
+    return *from && *to;
+}
+
+static enum media_status publish_file(const struct media_output *output, uint64_t index,
+                                      uint64_t number, struct media_error *error)
+{
+    char *from, *to;
+    enum media_status status = MEDIA_OK;
+    if (!name_file(output, index, number, &from, &to)) {
+        status = media_fail(error, MEDIA_ERROR_MEMORY, "out of memory for the output's name");
+    } else {
+        int reason = media_publish(from, to, output->overwrite);
+        if (reason)
+            status = fail_publish(error, to, reason);
+    }
+    free(from);
+    free(to);
+    return status;
+}
+
+static void take_back(const struct media_output *output, uint64_t number)
+{
+    char *path = media_sequence_name(output->target_path, number);
+    if (path)
+        unlink(path);
+    free(path);
+}
+
+static enum media_status flush_files(const struct media_output *output, uint64_t count,
+                                     struct media_error *error)
+{
+    for (uint64_t i = 1; i <= count; i++) {
+        char *path = NULL;
+        if (asprintf(&path, "%s/%" PRIu64, output->temporary_path, i) < 0)
+            return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory for the output's name");
+        int reason = media_publish_flush(path);
+        free(path);
+        if (reason)
+            return fail_create(error, output->target_path, reason);
+    }
+    return MEDIA_OK;
+}
+
+enum media_status media_output_commit_sequence(struct media_output *output, uint64_t first_number,
+                                               uint64_t count, struct media_error *error)
+{
+    enum media_status status = flush_files(output, count, error);
+    /* From the last on: what is left is numbered from 1 on at any time, as its removal expects. */
+    uint64_t left = count;
+    while (status == MEDIA_OK && left > 0) {
+        status = publish_file(output, left, first_number + left - 1, error);
+        left -= status == MEDIA_OK;
+    }
+    if (status == MEDIA_OK)
+        media_publish_flush_folder(output->target_path);
+    for (uint64_t i = left; status != MEDIA_OK && !output->overwrite && i < count; i++)
+        take_back(output, first_number + i);
+    media_output_abort(output);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------- the end --
+ */
 
 /* Are these names alike but for their marks, of which the first begins at `mark`? */
 static bool is_of_same_target(const char *own, const char *other, size_t mark)
@@ -303,9 +312,14 @@ void media_output_remove_stale(const char *temporary_path)
     char *path = slash ? strndup(temporary_path, (size_t)(name - temporary_path)) : strdup(".");
     DIR *folder = path && end > MARK_LENGTH ? opendir(path) : NULL;
     const struct dirent *entry;
-    while (folder && (entry = readdir(folder)) != NULL)
-        if (is_of_same_target(name, entry->d_name, end - MARK_LENGTH))
-            unlinkat(dirfd(folder), entry->d_name, 0);
+    while (folder && (entry = readdir(folder)) != NULL) {
+        char *stale = NULL;
+        if (is_of_same_target(name, entry->d_name, end - MARK_LENGTH) &&
+            asprintf(&stale, "%s/%s", path, entry->d_name) >= 0) {
+            media_pending_remove(stale);
+            free(stale);
+        }
+    }
     if (folder)
         closedir(folder);
     free(path);
@@ -314,6 +328,6 @@ void media_output_remove_stale(const char *temporary_path)
 void media_output_abort(struct media_output *output)
 {
     if (output->temporary_path)
-        unlink(output->temporary_path);
+        media_pending_remove(output->temporary_path);
     end(output);
 }

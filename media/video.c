@@ -176,6 +176,9 @@ static void note_rhythm(const struct media_pipeline *pipeline)
              "y4m has one frame rate for all frames, but this video's varies: it will "
              "play unevenly; .mkv keeps the timing");
     }
+    if (pipeline->output.pictures.is_uneven) {
+        note(pipeline->job, "the video's frame rate varies, which numbered pictures cannot say");
+    }
 }
 
 static void note_captions(const struct media_pipeline *pipeline)
@@ -218,7 +221,7 @@ enum media_status media_pipeline_complete(struct media_pipeline *pipeline,
         note_late_interlacing(pipeline);
         note_rhythm(pipeline);
         note_captions(pipeline);
-        if (!pipeline->plan.counts_frames) {
+        if (pipeline->output.io.regular_file && !pipeline->plan.counts_frames) {
             media_video_note_lost(pipeline->job, pipeline->output.format, pipeline->output_path);
         }
     }

@@ -40,7 +40,18 @@ struct media_video_options {
         *encoder_opts; /* "key=value:key=value..." in FFmpeg's words, NULL: none; they rule */
     const char
         *container; /* muxer name, NULL: from the target's extension; "yuv4mpegpipe" for y4m */
-    bool strip;     /* drop global and stream metadata (never timestamps or colour) */
+    /* The output is numbered pictures of this format: "png", "jpg", ..., as
+     * media_video_sequence_format() gives it. NULL: one file. Codec, crf and preset are not taken
+     * then, but the two below. */
+    const char *sequence;
+    int quality;   /* 1..100 of JPEG and WebP; 0: default (92, 90) */
+    bool lossless; /* WebP without loss */
+    /* Of an input that is numbered pictures. */
+    uint32_t framerate_num, framerate_den; /* frames per second; 0: 25 */
+    bool has_start_number;
+    uint64_t start_number; /* of the first picture; else the lowest. Of the output's first one too,
+                              where it is numbered pictures made from a video; else 1 */
+    bool strip;            /* drop global and stream metadata (never timestamps or colour) */
     unsigned encoder_threads; /* 0: default */
     enum media_deinterlace deinterlace;
     /* The part to upscale, counted from the file's beginning; the output begins at 0. */
@@ -79,6 +90,7 @@ struct media_video_result {
     double missing_s;
     unsigned streams_copied;  /* audio, subtitles, ... */
     unsigned streams_dropped; /* each was named through job->on_note */
+    uint64_t first_number;    /* of the output's first picture, if it is a sequence */
     uint64_t frames_kept;     /* after a failure: in parts_folder, where `resume` finds them */
 };
 
@@ -88,6 +100,10 @@ char *media_video_describe(void);
 /* Can this target name (or muxer name) be written here? */
 bool media_video_can_write(const char *path_or_muxer);
 
+/* The picture format in which a sequence of this name, a pattern, would be written: its extension,
+ * or `format` if that is not NULL. NULL if it is none of those that are written. Constant. */
+const char *media_video_sequence_format(const char *pattern, const char *format);
+
 /* Is what the folder holds a job whose output has got its name, `target_path`? Then the folder is
  * removed: the process was ended between the two. */
 bool media_video_parts_settle(const char *parts_folder, const char *target_path);
@@ -96,7 +112,9 @@ bool media_video_parts_settle(const char *parts_folder, const char *target_path)
 void media_video_parts_remove(const char *parts_folder);
 
 /* Upscales the video at `input_path` ("-": standard input) into `output_path` ("-": standard
- * output; otherwise a temporary file as made by media_output_begin()). `target_path` is the name
+ * output; otherwise a temporary file as made by media_output_begin(), or with options->sequence
+ * a folder as made by media_output_begin_sequence()). An input name that media_sequence_is_input()
+ * takes is numbered pictures, unless options->limits are set. `target_path` is the name
  * to take the container from (NULL for stdout: y4m unless options->container says otherwise). After
  * success the parts folder, if there was one, is still there: remove it when the output has its
  * name. */

@@ -10,6 +10,7 @@
 #include "media/video_encoder_choice.h"
 #include "media/video_encoder_options.h"
 #include "media/video_log.h"
+#include "media/video_sequence_output.h"
 
 bool media_video_encoder_takes_captions(const struct media_video_encoder *encoder)
 {
@@ -43,10 +44,13 @@ enum media_status media_video_encoder_open(struct media_video_encoder *encoder,
     }
     AVCodecContext *context = encoder->context;
     context->bit_rate = 0; /* quality rules, not a default rate */
-    enum media_status status =
-        media_encoder_is_y4m(muxer)
-            ? MEDIA_OK
-            : media_encoder_set_options(context, options, &encoder->settings, &picture->hdr, error);
+    enum media_status status = MEDIA_OK;
+    if (media_encoder_is_sequence(muxer)) {
+        status = media_sequence_set_options(context, options, error);
+    } else if (!media_encoder_is_y4m(muxer)) {
+        status =
+            media_encoder_set_options(context, options, &encoder->settings, &picture->hdr, error);
+    }
     if (status != MEDIA_OK) {
         return status;
     }

@@ -19,7 +19,8 @@ struct frame_time {
 
 struct media_video_encoder {
     const AVCodec *codec;
-    enum AVPixelFormat format;              /* that the frames must have */
+    enum AVPixelFormat format; /* that the frames must have */
+    bool chose_coarser; /* 4:2:0 is the choice for an input that has more, not what it must be */
     struct media_encoder_settings settings; /* zeroed unless the input's are wanted */
     AVCodecContext *context;
     AVPacket *packet;

@@ -9,6 +9,7 @@
 
 #include "media/video_compat.h"
 #include "media/video_encoder_options.h"
+#include "media/video_sequence_output.h"
 
 /* What the y4m muxer can describe; its "encoder" is not asked, it takes anything. */
 static const enum AVPixelFormat y4m_formats[] = {
@@ -131,6 +132,38 @@ static enum media_status take_named_format(struct media_video_encoder *encoder, 
                       strlen(list) + 1 == sizeof list ? "..." : "");
 }
 
+static enum media_status choose_pictures(struct media_video_encoder *encoder,
+                                         const struct media_video_options *options,
+                                         enum AVPixelFormat source, struct media_error *error)
+{
+    int loss;
+    const enum AVPixelFormat *formats;
+    enum media_status status = media_sequence_choose(encoder, options, &formats, error);
+    if (status != MEDIA_OK) {
+        return status;
+    }
+    encoder->format = nearest_format(formats, source, &loss);
+    return options->pix_fmt != NULL ? take_named_format(encoder, options->pix_fmt, formats, error)
+                                    : MEDIA_OK;
+}
+
+/* Pictures come in RGB, but nearly all that plays a lossy video expects 4:2:0. */
+static enum AVPixelFormat usual_source(const struct media_video_input *input, const char *name,
+                                       enum AVPixelFormat source)
+{
+    const AVCodec *codec = name != NULL ? media_encoder_candidate(name, 0) : NULL;
+    const AVCodecDescriptor *about = codec != NULL ? avcodec_descriptor_get(codec->id) : NULL;
+    if (input->sequence == NULL || about == NULL || (about->props & AV_CODEC_PROP_LOSSY) == 0) {
+        return source;
+    }
+    const AVPixFmtDescriptor *description = av_pix_fmt_desc_get(source);
+    const bool has_alpha = (description->flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
+    if (depth_of(source) > 8) {
+        return has_alpha ? AV_PIX_FMT_YUVA420P10 : AV_PIX_FMT_YUV420P10;
+    }
+    return has_alpha ? AV_PIX_FMT_YUVA420P : AV_PIX_FMT_YUV420P;
+}
+
 static enum media_status choose_y4m(struct media_video_encoder *encoder,
                                     const struct media_video_options *options,
                                     enum AVPixelFormat source, struct media_error *error)
@@ -195,6 +228,9 @@ enum media_status media_video_encoder_choose(struct media_video_encoder *encoder
     if (media_encoder_is_y4m(muxer)) {
         return choose_y4m(encoder, options, source, error);
     }
+    if (media_encoder_is_sequence(muxer)) {
+        return choose_pictures(encoder, options, source, error);
+    }
     const bool by_default = options->codec == NULL;
     const char *name = by_default ? default_codec(muxer, source) : options->codec;
     if (!by_default && strcmp(options->codec, "copy-settings") == 0) {
@@ -204,7 +240,9 @@ enum media_status media_video_encoder_choose(struct media_video_encoder *encoder
         }
         name = encoder->settings.codec;
     }
-    find_encoder(encoder, name, source);
+    const enum AVPixelFormat usual = usual_source(input, name, source);
+    encoder->chose_coarser = usual != source;
+    find_encoder(encoder, name, usual);
     if (encoder->codec == NULL) {
         return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
                           "no encoder \"%s\" in this build of FFmpeg; --codec takes h264, hevc, "

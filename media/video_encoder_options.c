@@ -318,6 +318,18 @@ enum media_status media_encoder_set_options(AVCodecContext *context,
     return status;
 }
 
+enum media_status media_encoder_set_own_options(AVCodecContext *context, const char *text,
+                                                struct media_error *error)
+{
+    AVDictionary *own = NULL;
+    enum media_status status = parse_own(text, &own, error);
+    if (status == MEDIA_OK) {
+        status = apply(context, own, error);
+    }
+    av_dict_free(&own);
+    return status;
+}
+
 enum media_status media_encoder_check_opened(const AVCodecContext *context,
                                              struct media_error *error)
 {

@@ -29,6 +29,10 @@ enum media_status media_encoder_set_options(AVCodecContext *context,
                                             const struct media_encoder_settings *settings,
                                             const struct media_hdr *hdr, struct media_error *error);
 
+/* Only the user's own, `text` as options->encoder_opts or NULL, for an encoder of pictures. */
+enum media_status media_encoder_set_own_options(AVCodecContext *context, const char *text,
+                                                struct media_error *error);
+
 /* Some encoders only warn of a parameter that they do not understand. After avcodec_open2(), with
  * the log begun before it: MEDIA_ERROR_UNSUPPORTED with the warning if there was such a one. */
 enum media_status media_encoder_check_opened(const AVCodecContext *context,

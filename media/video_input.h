@@ -13,9 +13,11 @@
 #include "media/video_deinterlace.h"
 #include "media/video_io.h"
 #include "media/video_range.h"
+#include "media/video_sequence.h"
 
 struct media_video_input {
-    struct media_video_io io;
+    struct media_video_io io;              /* unless it is numbered pictures: */
+    struct media_video_sequence *sequence; /* else NULL */
     AVFormatContext *format;
     AVStream *stream; /* the one that is decoded; owned by `format` */
     AVCodecContext *decoder;
@@ -63,6 +65,13 @@ enum media_status media_video_input_read(struct media_video_input *input, AVFram
  * is true, and there is none, at the end. */
 enum media_status media_video_input_pass(struct media_video_input *input, AVPacket *packet,
                                          bool *ended, struct media_error *error);
+
+/* Says why one of FFmpeg's functions failed: "WHAT NAME: reason". */
+enum media_status media_video_input_fail(const struct media_video_input *input, int av_status,
+                                         const char *what, struct media_error *error);
+
+/* Can it be read again from any place? */
+bool media_video_input_is_file(const struct media_video_input *input);
 
 /* Harmless on a zeroed one. */
 void media_video_input_close(struct media_video_input *input);

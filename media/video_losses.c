@@ -142,7 +142,9 @@ enum media_status media_losses_of_format(const struct media_job *job,
         return status;
     }
     char line[160];
-    if (from->log2_chroma_w < to->log2_chroma_w || from->log2_chroma_h < to->log2_chroma_h) {
+    const bool is_coarser =
+        from->log2_chroma_w < to->log2_chroma_w || from->log2_chroma_h < to->log2_chroma_h;
+    if (is_coarser && !encoder->chose_coarser) {
         snprintf(line, sizeof line, "%s does not take %s: colour is stored more coarsely, as %s",
                  codec, from->name, to->name);
         note(job, line);

@@ -16,6 +16,7 @@
 #include "media/video_manifest_difference.h"
 #include "media/video_network_mark.h"
 #include "media/video_options_json.h"
+#include "media/video_sequence.h"
 
 enum { FORMAT_VERSION = 1, INPUT_ENDS_BYTES = 1 << 20 };
 
@@ -44,9 +45,30 @@ static bool set(json_t *object, const char *name, json_t *value)
     return json_object_set_new(object, name, value) == 0;
 }
 
-static enum media_status describe_input(json_t *identity, const char *path,
+/* Of numbered pictures, which there are counts too, from `start` (NULL: the lowest number) on. */
+static enum media_status describe_pictures(json_t *identity, const char *pattern,
+                                           const uint64_t *start, struct media_error *error)
+{
+    char digest[MEDIA_DIGEST_BYTES];
+    size_t length;
+    uint64_t size_bytes;
+    char *list = media_video_sequence_list(pattern, start, &length, &size_bytes, error);
+    if (list == NULL) {
+        return MEDIA_ERROR_INPUT;
+    }
+    media_digest_of_bytes(list, length, digest);
+    free(list);
+    bool ok = set(identity, "input size", json_integer((json_int_t)size_bytes)) &&
+              set(identity, "input pictures", json_string(digest));
+    return ok ? MEDIA_OK : fail_memory(error);
+}
+
+static enum media_status describe_input(json_t *identity, const char *path, const uint64_t *start,
                                         struct media_error *error)
 {
+    if (media_sequence_is_input(path)) {
+        return describe_pictures(identity, path, start, error);
+    }
     struct stat about;
     char digest[MEDIA_DIGEST_BYTES];
     if (stat(path, &about) != 0) {
@@ -128,7 +150,8 @@ enum media_status media_manifest_make(struct media_manifest *manifest, const str
         !describe_options(identity, options, muxer_name, segment_frames)) {
         return fail_memory(error);
     }
-    enum media_status status = describe_input(identity, input_path, error);
+    enum media_status status = describe_input(
+        identity, input_path, options->has_start_number ? &options->start_number : NULL, error);
     return status == MEDIA_OK ? describe_network(identity, job, options->model, error) : status;
 }
 
@@ -222,7 +245,10 @@ enum media_status media_manifest_check_input(const struct media_manifest *manife
         return media_fail(error, MEDIA_ERROR_INPUT, "the plan does not name its input");
     }
     json_t *now = json_object();
-    enum media_status status = describe_input(now, path, error);
+    struct media_video_options options;
+    media_options_from_json(kept, &options);
+    enum media_status status =
+        describe_input(now, path, options.has_start_number ? &options.start_number : NULL, error);
     const char *name;
     json_t *value;
     json_object_foreach(now, name, value)

@@ -58,11 +58,18 @@ const AVOutputFormat *media_video_output_guess_muxer(const char *path_or_muxer)
     return muxer != NULL && media_video_encoder_fits(muxer) ? muxer : NULL;
 }
 
-enum media_status media_video_output_find_muxer(const char *container, const char *target_path,
+enum media_status media_video_output_find_muxer(const struct media_video_options *options,
+                                                const char *target_path,
                                                 const AVOutputFormat **muxer,
                                                 struct media_error *error)
 {
-    const char *name = container;
+    const char *name = options->container;
+    if (options->sequence != NULL) {
+        *muxer = av_guess_format("image2pipe", NULL, NULL);
+        return *muxer != NULL ? MEDIA_OK
+                              : media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                                           "this build of FFmpeg cannot write pictures");
+    }
     if (name == NULL) {
         name = target_path != NULL ? target_path : "yuv4mpegpipe";
     }
@@ -196,13 +203,34 @@ static bool add_copied(struct media_video_output *output, const struct media_job
     return true;
 }
 
+static void note_left_out(const struct media_job *job, const AVOutputFormat *muxer,
+                          unsigned n_streams, unsigned n_chapters)
+{
+    char streams[48] = "", chapters[48] = "", line[192];
+    if (n_streams > 0) {
+        snprintf(streams, sizeof streams, "%u other stream%s", n_streams,
+                 n_streams == 1 ? "" : "s");
+    }
+    if (n_chapters > 0) {
+        snprintf(chapters, sizeof chapters, "%s%u chapter%s", n_streams > 0 ? " and " : "",
+                 n_chapters, n_chapters == 1 ? "" : "s");
+    }
+    if (n_streams + n_chapters > 0) {
+        snprintf(line, sizeof line, "%s the picture only: %s%s %s left out",
+                 media_encoder_is_y4m(muxer) ? "y4m holds" : "numbered pictures hold", streams,
+                 chapters, n_streams + n_chapters == 1 ? "is" : "are");
+        note(job, line);
+    }
+}
+
 static bool add_streams(struct media_video_output *output, const struct media_job *job,
                         const struct media_video_options *options,
                         const struct media_video_input *input,
                         const struct media_video_encoder *encoder, const AVFrame *first_frame,
                         struct media_video_result *result)
 {
-    bool picture_only = strcmp(output->format->oformat->name, "yuv4mpegpipe") == 0;
+    const AVOutputFormat *muxer = output->format->oformat;
+    bool picture_only = media_encoder_is_y4m(muxer) || media_encoder_is_sequence(muxer);
     for (unsigned i = 0; i < output->n_copied; i++) {
         AVStream *from = input->format->streams[i];
         bool ok = true;
@@ -218,11 +246,9 @@ static bool add_streams(struct media_video_output *output, const struct media_jo
             return false;
         }
     }
-    if (picture_only && result->streams_dropped > 0) {
-        char line[96];
-        snprintf(line, sizeof line, "y4m holds the picture only: %u other stream%s left out",
-                 result->streams_dropped, result->streams_dropped == 1 ? " is" : "s are");
-        note(job, line);
+    if (picture_only) {
+        note_left_out(job, muxer, result->streams_dropped,
+                      options->strip ? 0 : input->format->nb_chapters);
     }
     return true;
 }
@@ -260,7 +286,10 @@ enum media_status media_video_output_open(
     const AVFrame *first_frame, struct media_video_result *result, struct media_error *error)
 {
     *output = (struct media_video_output){.last_dts = AV_NOPTS_VALUE};
-    enum media_status status = media_video_io_open_output(&output->io, path, job->cancel, error);
+    enum media_status status =
+        media_encoder_is_sequence(muxer)
+            ? media_sequence_writer_open(&output->pictures, path, error)
+            : media_video_io_open_output(&output->io, path, job->cancel, error);
     if (status != MEDIA_OK) {
         return status;
     }
@@ -276,7 +305,7 @@ enum media_status media_video_output_open(
                              options->strip)) {
         return fail_memory(error);
     }
-    return write_header(output, error);
+    return output->pictures.is_open ? MEDIA_OK : write_header(output, error);
 }
 
 /* --------------------------------------------------------------------------------- packets -- */
@@ -359,6 +388,11 @@ enum media_status media_video_output_encoded(void *opaque, AVPacket *packet,
     if (output->sink != NULL) {
         return output->sink(output->sink_opaque, packet, error);
     }
+    if (output->pictures.is_open) {
+        enum media_status status = media_sequence_writer_put(&output->pictures, packet, error);
+        av_packet_unref(packet);
+        return status;
+    }
     return write_packet(output, packet, output->stream, output->encoder_time_base,
                         &output->last_dts, error);
 }
@@ -366,6 +400,10 @@ enum media_status media_video_output_encoded(void *opaque, AVPacket *packet,
 enum media_status media_video_output_finish(struct media_video_output *output,
                                             struct media_error *error)
 {
+    if (output->pictures.is_open) {
+        media_sequence_writer_close(&output->pictures);
+        return MEDIA_OK;
+    }
     int av_status = av_write_trailer(output->format);
     if (av_status >= 0) {
         avio_flush(output->io.context);
@@ -375,6 +413,11 @@ enum media_status media_video_output_finish(struct media_video_output *output,
         return fail_writing(output, av_status, error);
     }
     return MEDIA_OK;
+}
+
+bool media_video_output_is_file(const struct media_video_output *output)
+{
+    return output->pictures.is_open || output->io.regular_file;
 }
 
 void media_video_output_close(struct media_video_output *output)
@@ -387,6 +430,7 @@ void media_video_output_close(struct media_video_output *output)
     /* A file that is given up must not be written to any more, nor a pipe. */
     output->io.discard = true;
     media_video_io_close(&output->io);
+    media_sequence_writer_close(&output->pictures);
     if (output->mutex_made) {
         pthread_mutex_destroy(&output->mutex);
     }

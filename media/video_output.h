@@ -11,6 +11,7 @@
 #include "media/video_encoder.h"
 #include "media/video_input.h"
 #include "media/video_io.h"
+#include "media/video_sequence_output.h"
 
 struct media_copied_stream {
     int output_index; /* -1: not copied, or nothing to be written for it */
@@ -22,9 +23,10 @@ struct media_copied_stream {
 };
 
 struct media_video_output {
-    struct media_video_io io;
-    AVFormatContext *format;
-    AVStream *stream; /* of the encoded picture; owned by `format` */
+    struct media_video_io io; /* unless it is numbered pictures: */
+    struct media_sequence_writer pictures;
+    AVFormatContext *format; /* of pictures, it is there to describe them only */
+    AVStream *stream;        /* of the encoded picture; owned by `format` */
     AVRational encoder_time_base;
     int64_t last_dts;
     struct media_copied_stream *copied; /* by input stream */
@@ -36,9 +38,10 @@ struct media_video_output {
     void *sink_opaque;
 };
 
-/* The muxer for options->container or else for the name of the target, or for standard output.
- * MEDIA_ERROR_UNSUPPORTED for one that holds no video of ours. */
-enum media_status media_video_output_find_muxer(const char *container, const char *target_path,
+/* The muxer for options->sequence, options->container or else for the name of the target, or for
+ * standard output. MEDIA_ERROR_UNSUPPORTED for one that holds no video of ours. */
+enum media_status media_video_output_find_muxer(const struct media_video_options *options,
+                                                const char *target_path,
                                                 const AVOutputFormat **muxer,
                                                 struct media_error *error);
 
@@ -48,9 +51,9 @@ const AVOutputFormat *media_video_output_guess_muxer(const char *path_or_muxer);
 /* Can the container tell the player to turn the picture? */
 bool media_video_output_keeps_rotation(const AVOutputFormat *muxer);
 
-/* Opens the file ("-": standard output), adds all streams that the container can hold (says which
- * it cannot through job->on_note, counts both in `result`) and writes the header. `first_frame` is
- * asked for side data. Close it in any case. */
+/* Opens the file ("-": standard output; for pictures a folder), adds all streams that the container
+ * can hold (says which it cannot through job->on_note, counts both in `result`) and writes the
+ * header. `first_frame` is asked for side data. Close it in any case. */
 enum media_status media_video_output_open(
     struct media_video_output *output, const char *path, const AVOutputFormat *muxer,
     const struct media_job *job, const struct media_video_options *options,
@@ -63,6 +66,9 @@ enum media_status media_video_output_copy(void *opaque, AVPacket *packet,
                                           struct media_error *error);
 enum media_status media_video_output_encoded(void *opaque, AVPacket *packet,
                                              struct media_error *error);
+
+/* Does it go to the disk, so that it may be made in several goes? */
+bool media_video_output_is_file(const struct media_video_output *output);
 
 /* Writes the end of the file and everything still buffered. */
 enum media_status media_video_output_finish(struct media_video_output *output,

@@ -11,6 +11,7 @@
 #include "media/video_encoder_choice.h"
 #include "media/video_losses.h"
 #include "media/video_output.h"
+#include "media/video_sequence_output.h"
 
 static void note(const struct media_job *job, const char *line)
 {
@@ -129,8 +130,19 @@ static void note_interlacing(const struct media_job *job,
     }
 }
 
+/* Pictures have no rate, so a default may well be wrong. */
+static void note_rate(const struct media_job *job, const struct media_video_options *options,
+                      const AVOutputFormat *muxer, const struct media_video_input *input)
+{
+    if (input->sequence != NULL && options->framerate_num == 0 &&
+        !media_encoder_is_sequence(muxer)) {
+        note(job, "25 pictures make a second; --framerate chooses another rate");
+    }
+}
+
 static void plan_picture(struct media_video_plan *plan, const AVOutputFormat *muxer,
-                         const struct media_video_input *input, const AVFrame *first_frame)
+                         const struct media_video_input *input, const AVFrame *first_frame,
+                         bool is_webp)
 {
     AVStream *stream = input->stream;
     AVRational sample_aspect_ratio =
@@ -156,6 +168,13 @@ static void plan_picture(struct media_video_plan *plan, const AVOutputFormat *mu
         .tags = media_colour_tags_for(first_frame, &plan->source, plan->target.format,
                                       plan->target.width_px, plan->target.height_px),
     };
+    if (media_encoder_is_sequence(muxer)) {
+        media_sequence_set_tags(plan->target.format, is_webp,
+                                input->sequence != NULL || plan->source.matrix == AVCOL_SPC_RGB,
+                                &plan->picture.tags);
+    } else if (input->sequence != NULL) {
+        media_video_sequence_set_tags(plan->target.format, &plan->picture.tags);
+    }
     media_hdr_describe(stream, first_frame, &plan->picture.hdr);
     plan->counts_frames = strcmp(muxer->name, "yuv4mpegpipe") == 0;
     if (plan->counts_frames) {
@@ -210,7 +229,7 @@ media_video_plan_make(struct media_video_plan *plan, const struct media_job *job
     }
     if (status == MEDIA_OK) {
         status = media_losses_of_format(job, options, plan->source.format, first_frame, encoder,
-                                        !media_encoder_is_y4m(muxer), error);
+                                        media_encoder_describes_colour(muxer), error);
     }
     if (status != MEDIA_OK) {
         return status;
@@ -236,7 +255,8 @@ media_video_plan_make(struct media_video_plan *plan, const struct media_job *job
     if (status != MEDIA_OK) {
         return status;
     }
-    plan_picture(plan, muxer, input, first_frame);
+    note_rate(job, options, muxer, input);
+    plan_picture(plan, muxer, input, first_frame, encoder->codec->id == AV_CODEC_ID_WEBP);
     plan_target_colour(plan);
     plan_planes(plan);
     return MEDIA_OK;

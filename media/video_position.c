@@ -54,8 +54,9 @@ static bool is_marked(const AVFrame *frame, const struct media_frame_mark *mark)
 static bool can_seek(const struct media_video_input *input)
 {
     const char *name = input->format->iformat->name;
-    return input->io.regular_file &&
-           (av_match_name("mp4", name) || av_match_name("matroska", name));
+    return media_video_input_is_file(input) &&
+           (av_match_name("mp4", name) || av_match_name("matroska", name) ||
+            av_match_name("image2", name));
 }
 
 /* Decodes from a keyframe `early_s` before the frame or more. *found is false if the frame does not

@@ -212,6 +212,16 @@ enum media_status media_pipeline_prepare_stages(struct media_pipeline *pipeline,
     return status;
 }
 
+/* Pictures keep their numbers. */
+static uint64_t first_number(const struct media_pipeline *pipeline)
+{
+    const struct media_video_sequence *sequence = pipeline->input.sequence;
+    if (sequence != NULL) {
+        return media_video_sequence_number(sequence, pipeline->first_frame);
+    }
+    return pipeline->options->has_start_number ? pipeline->options->start_number : 1;
+}
+
 enum media_status media_pipeline_prepare(struct media_pipeline *pipeline, const char *input_path,
                                          const char *output_path, const char *target_path,
                                          struct media_error *error)
@@ -219,7 +229,7 @@ enum media_status media_pipeline_prepare(struct media_pipeline *pipeline, const 
     const AVOutputFormat *muxer = NULL;
     pipeline->output_path = output_path;
     enum media_status status =
-        media_video_output_find_muxer(pipeline->options->container, target_path, &muxer, error);
+        media_video_output_find_muxer(pipeline->options, target_path, &muxer, error);
     if (status == MEDIA_OK) {
         status = media_video_input_open(&pipeline->input, input_path, pipeline->options,
                                         pipeline->job->cancel, error);
@@ -229,6 +239,7 @@ enum media_status media_pipeline_prepare(struct media_pipeline *pipeline, const 
         status = read_first_frame(pipeline, error);
     }
     if (status == MEDIA_OK) {
+        pipeline->result->first_number = first_number(pipeline);
         status = media_pipeline_prepare_stages(pipeline, muxer, error);
     }
     if (status == MEDIA_OK) {

@@ -154,7 +154,7 @@ static enum media_status run_segment(const struct media_segment_plan *plan,
     };
     media_manifest_start(manifest, number, &mark);
     enum media_status status =
-        media_video_output_find_muxer(plan->options.container, NULL, &run.muxer, error);
+        media_video_output_find_muxer(&plan->options, NULL, &run.muxer, error);
     if (status == MEDIA_OK) {
         status = media_segment_run_one(&run, number, &mark, media_manifest_must_be_linear(manifest),
                                        &entry, error);

@@ -41,9 +41,9 @@ bool media_segments_possible(const struct media_pipeline *whole, const char *inp
                              const char *output_path, const char **reason)
 {
     *reason = NULL;
-    if (strcmp(input_path, "-") == 0 || !whole->input.io.regular_file) {
+    if (strcmp(input_path, "-") == 0 || !media_video_input_is_file(&whole->input)) {
         *reason = "the input is not a file and cannot be read again";
-    } else if (strcmp(output_path, "-") == 0 || !whole->output.io.regular_file) {
+    } else if (strcmp(output_path, "-") == 0 || !media_video_output_is_file(&whole->output)) {
         *reason = "the output is not one file";
     } else if (whole->plan.counts_frames) {
         *reason = "y4m is written as it comes";

@@ -77,7 +77,7 @@ enum media_status media_space_check(const struct media_pipeline *pipeline, const
                                     struct media_error *error)
 {
     struct stat input;
-    if (strcmp(path, "-") == 0 || !pipeline->output.io.regular_file ||
+    if (strcmp(path, "-") == 0 || !media_video_output_is_file(&pipeline->output) ||
         pipeline->expected_frames == 0 || pipeline->plan.counts_frames ||
         stat(input_path, &input) != 0 || !S_ISREG(input.st_mode)) {
         return MEDIA_OK;

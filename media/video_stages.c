@@ -2,6 +2,7 @@
 #include "media/video_pipeline.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "media/video_compat.h"
@@ -13,6 +14,22 @@ static enum media_status fail_memory(struct media_error *error)
 
 /* ---------------------------------------------------------------------------------- stage 1 -- */
 
+static enum media_status fail_other_size(const struct media_pipeline *pipeline,
+                                         const AVFrame *decoded, struct media_error *error)
+{
+    const struct media_samples *source = &pipeline->plan.source;
+    const struct media_video_sequence *sequence = pipeline->input.sequence;
+    char *name =
+        media_sequence_name(sequence->pattern, media_video_sequence_number(sequence, decoded));
+    enum media_status status = media_fail(
+        error, MEDIA_ERROR_UNSUPPORTED,
+        "%s has %dx%d pixels, but the first picture %dx%d; all of a sequence must be alike",
+        name != NULL ? name : sequence->pattern, decoded->width, decoded->height, source->width_px,
+        source->height_px);
+    free(name);
+    return status;
+}
+
 /* A size that changes in mid-stream has no place in the output; a pixel format that changes has. */
 static enum media_status check_size(const struct media_pipeline *pipeline, const AVFrame *decoded,
                                     struct media_error *error)
@@ -20,6 +37,9 @@ static enum media_status check_size(const struct media_pipeline *pipeline, const
     const struct media_samples *source = &pipeline->plan.source;
     if (decoded->width == source->width_px && decoded->height == source->height_px) {
         return MEDIA_OK;
+    }
+    if (pipeline->input.sequence != NULL) {
+        return fail_other_size(pipeline, decoded, error);
     }
     return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
                       "the picture's size changes from %dx%d to %dx%d at frame %" PRIu64
@@ -203,7 +223,8 @@ static void correct_properties(const struct media_pipeline *pipeline, AVFrame *t
     }
     const struct media_video_picture *picture = &pipeline->plan.picture;
     media_frame_clear_interlaced(to);
-    to->pict_type = AV_PICTURE_TYPE_NONE; /* the encoder decides */
+    to->quality = pipeline->encoder.context->global_quality; /* 0, except for pictures */
+    to->pict_type = AV_PICTURE_TYPE_NONE;                    /* the encoder decides */
     to->crop_left = to->crop_right = to->crop_top = to->crop_bottom = 0;
     to->sample_aspect_ratio = picture->sample_aspect_ratio;
     to->colorspace = picture->tags.matrix;
