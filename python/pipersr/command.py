@@ -27,11 +27,12 @@ Usage: pipersr upscale INPUT... [-o OUTPUT]   double the size of photos
   -V, --version  the version
 
 This is the Python package's own command. Where the program pipersr is installed, it is run instead: videos,
-animations, 'calibrate', 'bench quality' and 'serve' need it.
+animations, 'calibrate', 'segment', 'bench quality', 'bench video', 'serve' and 'mcp' need it.
 
 {EXIT_HELP}"""
 
-_OF_THE_PROGRAM = ("calibrate", "serve", "mcp")
+_OF_THE_PROGRAM = ("calibrate", "segment", "serve", "mcp")
+_BENCHES_OF_THE_PROGRAM = ("quality", "video")
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -86,7 +87,7 @@ def _run(arguments: list[str]) -> int:
         return command_machine.bench_speed(arguments[2:])
     if word == "export":
         return command_export.run(arguments[1:])
-    if word in _OF_THE_PROGRAM or arguments[:2] == ["bench", "quality"]:
+    if word in _OF_THE_PROGRAM or (word == "bench" and arguments[1:2] and arguments[1] in _BENCHES_OF_THE_PROGRAM):
         try:
             program.require(" ".join(["pipersr", *arguments[: 1 + (word == "bench")]]))
         except pipersr.ProgramMissingError as error:

@@ -120,6 +120,8 @@ def test_four_times(run, photo):
         (["upscale", "photo.png", "-o", "absent/deeper/"], 5, "cannot be made"),
         (["upscale", "photo.png", "--memory-limit", "1k"], 6, "memory limit"),
         (["calibrate", "."], 4, "needs the program pipersr"),
+        (["segment", "plan", "."], 4, "needs the program pipersr"),
+        (["bench", "video", "."], 4, "bench video needs the program pipersr"),
         (["bench", "quality", "."], 4, "bench quality needs the program pipersr"),
         (["serve"], 4, "pipersr serve needs the program pipersr"),
         (["export", "--format", "onnx", "-o", "x.onnx", "--model="], 3, "--model takes"),

@@ -1,7 +1,9 @@
 """upscale_video(): through the program, or a clear message."""
 
+import inspect
 import json
 import os
+import re
 import subprocess
 
 import pipersr
@@ -57,6 +59,9 @@ def test_sound_comes_along_and_names_may_be_odd(samples, with_program):
         ("crystal.mp4", {"crf": 99}, "--crf", 2),
         ("crystal.mp4", {"model": "pipersr-x9"}, "pipersr-x9", 3),
         ("crystal.mp4", {"output": "SOURCES.md"}, "SOURCES.md", None),
+        ("crystal.mp4", {"deinterlace": "perhaps"}, "--deinterlace", 2),
+        ("crystal.mp4", {"allow_lossy": ["hdr", "taste"]}, "--allow-lossy", 2),
+        ("crystal.mp4", {"start": 5.0, "to": 2}, "--to", 2),
     ],
 )
 def test_failures_carry_the_programs_message_and_status(samples, with_program, video, options, words, status):
@@ -64,6 +69,35 @@ def test_failures_carry_the_programs_message_and_status(samples, with_program, v
         pipersr.upscale_video(video, **options)
     assert status in (None, caught.value.status)
     assert "\n" not in str(caught.value) and not str(caught.value).startswith("pipersr:")
+
+
+def test_options_have_the_names_of_the_command_line(small_clip, with_program):
+    result = pipersr.upscale_video(
+        "clip.mp4", "part.mkv", model="pipersr-x2-fast", start=0.1, duration="0.1", codec="ffv1", pix_fmt="yuv420p10le",
+        encoder_opts="slices=4", encoder_threads=1, deinterlace="no", max_height=90, allow_lossy=("hdr", "depth"),
+        strict=True, strip=True, reuse=False, resume=True, segment_frames=2, memory_limit=1 << 30, isa="auto",
+    )  # fmt: skip
+    stream = streams(result.path)[0]
+    assert (stream["codec_name"], stream["pix_fmt"], stream["height"]) == ("ffv1", "yuv420p10le", 90)
+    assert (result.height, result.frames, result.damaged_frames, result.damaged_packets) == (90, 3, 0, 0)
+
+
+def test_every_option_of_a_video_is_a_parameter(program):
+    """New options are named here or become parameters."""
+    elsewhere = {
+        "input", "output", "force", "no-reuse", "json", "help", "version",  # under other names
+        "recursive", "skip-existing", "format", "quiet", "max-pixels", "quality", "lossless",  # not of one video
+    }  # fmt: skip
+    text = subprocess.run([str(program), "upscale", "--help"], check=True, capture_output=True, text=True).stdout
+    named = set(re.findall(r"^ +(?:-\w+, )?--([a-z-]+)", text, re.MULTILINE))
+    parameters = {name.replace("_", "-") for name in inspect.signature(pipersr.upscale_video).parameters}
+    assert named - elsewhere - parameters == set() and elsewhere <= named
+
+
+def test_what_is_passed_over_is_said(small_clip, with_program):
+    (small_clip / "out.mp4").write_bytes(b"precious")
+    with pytest.raises(pipersr.VideoError, match="skipped: its output exists"):
+        pipersr.upscale_video("clip.mp4", "out.mp4", options=["--skip-existing"])
 
 
 def test_outputs_are_overwritten_only_when_asked(samples, with_program):
