@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <libavutil/avstring.h>
+#include <libavutil/mastering_display_metadata.h>
 
 #include "media/video_compat.h"
 #include "media/video_copy.h"
@@ -93,6 +94,18 @@ bool media_video_output_keeps_rotation(const AVOutputFormat *muxer)
 
 /* ------------------------------------------------------------------------------ the picture -- */
 
+/* FFmpeg calls a PNG's cHRM, the primaries of its colours, a mastering display as well. */
+static bool is_no_display(enum AVPacketSideDataType type, const uint8_t *data, size_t size_bytes)
+{
+    AVMasteringDisplayMetadata display;
+    if (type != AV_PKT_DATA_MASTERING_DISPLAY_METADATA || data == NULL ||
+        size_bytes < sizeof display) {
+        return false;
+    }
+    memcpy(&display, data, sizeof display);
+    return !display.has_luminance;
+}
+
 /* Side data that stays true for the enlarged picture. What only the bitstream said is taken from
  * the first frame. */
 static bool copy_picture_side_data(AVStream *to, const AVStream *from, const AVFrame *first_frame,
@@ -117,7 +130,8 @@ static bool copy_picture_side_data(AVStream *to, const AVStream *from, const AVF
             data = of_frame->data;
             size_bytes = of_frame->size;
         }
-        if (turned && types[i].of_stream == AV_PKT_DATA_DISPLAYMATRIX) {
+        if ((turned && types[i].of_stream == AV_PKT_DATA_DISPLAYMATRIX) ||
+            is_no_display(types[i].of_stream, data, size_bytes)) {
             continue;
         }
         if (data != NULL && !media_stream_set_side_data(to, types[i].of_stream, data, size_bytes)) {

@@ -77,6 +77,12 @@ def test_pictures_to_video(run, frames, tmp_path):
     assert all(stream[key] == "bt709" for key in ("color_space", "color_primaries", "color_transfer"))
 
 
+def test_primaries_of_a_png_are_no_display(run, clip, tmp_path):
+    clips.ffmpeg("-i", clip, "-vf", "setparams=color_primaries=bt709:color_trc=bt709", tmp_path / "%d.png")
+    assert b"cHRM" in (tmp_path / "1.png").read_bytes()
+    assert "display" not in upscale(run, tmp_path / "%d.png", "-o", tmp_path / "out.mp4")
+
+
 @pytest.mark.parametrize("given,rate", [("24000/1001", "24000/1001"), ("12.5", "25/2"), ("60", "60/1")])
 def test_frame_rate(run, frames, tmp_path, given, rate):
     target = tmp_path / "out.mp4"
