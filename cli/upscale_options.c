@@ -37,7 +37,8 @@ static const char help[] =
     "      --scale N            2, or 4 in two passes (default: what the model does in "
     "one)\n" CLI_ENGINE_OPTIONS_HELP
     "      --memory-limit SIZE  upper bound of the network's memory, such as 512M or 2G\n"
-    "      --max-pixels N       refuse larger pictures, such as 500M (default 4294967296)\n"
+    "      --max-pixels N       refuse larger pictures, such as 500M (default 4294967296), and\n"
+    "                           videos with larger frames (default 67108864)\n"
     "\n"
     "Pictures:\n"
     "      --quality N          1 to 100, for JPEG, WebP, AVIF, HEIC (default 92, 90, 80, 80)\n"
@@ -104,12 +105,6 @@ static int parse_picture_option(int option, const char *value, struct media_imag
 {
     uint64_t number;
     switch (option) {
-    case OPTION_MAX_PIXELS:
-        if (!cli_parse_count(value, &number) || number == 0)
-            return cli_usage_error(command, "--max-pixels takes a number like 500M, not '%s'",
-                                   value);
-        image->max_pixels = number;
-        break;
     case OPTION_QUALITY:
         if (!cli_parse_integer(value, 1, 100, &number))
             return cli_usage_error(command, "--quality takes 1 to 100, not '%s'", value);
@@ -119,6 +114,16 @@ static int parse_picture_option(int option, const char *value, struct media_imag
         image->lossless = true;
         break;
     }
+    return CLI_EXIT_OK;
+}
+
+static int parse_max_pixels(const char *value, struct cli_upscale_options *options)
+{
+    uint64_t number;
+    if (!cli_parse_count(value, &number) || number == 0 || number > INT64_MAX)
+        return cli_usage_error(command, "--max-pixels takes a number like 500M, not '%s'", value);
+    options->image.max_pixels = number;
+    options->video.max_frame_px = (int64_t)number;
     return CLI_EXIT_OK;
 }
 
@@ -183,6 +188,7 @@ static int parse_option(int option, const char *value, struct cli_upscale_option
     case OPTION_SCALE:
         return parse_scale(value, &options->engine);
     case OPTION_MAX_PIXELS:
+        return parse_max_pixels(value, options);
     case OPTION_QUALITY:
     case OPTION_LOSSLESS:
         return parse_picture_option(option, value, &options->image);

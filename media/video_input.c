@@ -37,7 +37,12 @@ enum media_status media_video_input_fail(const struct media_video_input *input, 
     char reason[AV_ERROR_MAX_STRING_SIZE], log[200];
     av_make_error_string(reason, sizeof reason, av_status);
     media_video_log_last(log, sizeof log);
-    return media_fail(error, MEDIA_ERROR_INPUT, "%s %s: %s%s", what, input->name, reason, log);
+    /* An errno that the system did not give means nothing where there are words. */
+    const bool is_errno = av_status > -256;
+    return is_errno && log[0] != '\0'
+               ? media_fail(error, MEDIA_ERROR_INPUT, "%s %s%s", what, input->name, log)
+               : media_fail(error, MEDIA_ERROR_INPUT, "%s %s: %s%s", what, input->name, reason,
+                            log);
 }
 
 /* Of a packet of the picture: do all that follow belong behind the range? */
@@ -177,9 +182,16 @@ static enum media_status check_pictures(const struct media_video_input *input,
     char log[200];
     char *name = media_video_sequence_damaged(input->sequence);
     media_video_log_last(log, sizeof log);
-    enum media_status status =
-        media_fail(error, MEDIA_ERROR_INPUT, "%s is damaged and cannot be decoded%s",
-                   name != NULL ? name : input->name, log);
+    enum media_status status;
+    if (strstr(log, "exceeds specified max pixel count") != NULL) {
+        status = media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                            "%s is too large: at most %" PRId64
+                            " pixels are taken; --max-pixels sets the limit",
+                            name != NULL ? name : input->name, input->max_frame_px);
+    } else {
+        status = media_fail(error, MEDIA_ERROR_INPUT, "%s is damaged and cannot be decoded%s",
+                            name != NULL ? name : input->name, log);
+    }
     free(name);
     return status;
 }

@@ -55,10 +55,11 @@ static enum media_status check_sizes(const struct media_video_input *input,
         const AVCodecParameters *parameters = input->format->streams[i]->codecpar;
         if (parameters->codec_type == AVMEDIA_TYPE_VIDEO &&
             (int64_t)parameters->width * parameters->height > input->max_frame_px) {
-            return media_fail(
-                error, MEDIA_ERROR_UNSUPPORTED,
-                "frames of %dx%d pixels in %s are too large: at most %" PRId64 " pixels are taken",
-                parameters->width, parameters->height, input->name, input->max_frame_px);
+            return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
+                              "frames of %dx%d pixels in %s are too large: at most %" PRId64
+                              " pixels are taken; --max-pixels sets the limit",
+                              parameters->width, parameters->height, input->name,
+                              input->max_frame_px);
         }
     }
     return MEDIA_OK;

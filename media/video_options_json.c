@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-enum kind { KIND_TEXT, KIND_INTEGER, KIND_BOOLEAN, KIND_COUNT, KIND_TIME };
+enum kind { KIND_TEXT, KIND_INTEGER, KIND_BOOLEAN, KIND_COUNT, KIND_LARGE };
 
 /* Every field of media_video_options that the result depends on. */
 static const struct field {
@@ -24,13 +24,14 @@ static const struct field {
     {"framerate", KIND_COUNT, offsetof(struct media_video_options, framerate_num)},
     {"framerate divisor", KIND_COUNT, offsetof(struct media_video_options, framerate_den)},
     {"given start-number", KIND_BOOLEAN, offsetof(struct media_video_options, has_start_number)},
-    {"start-number", KIND_TIME, offsetof(struct media_video_options, start_number)},
+    {"start-number", KIND_LARGE, offsetof(struct media_video_options, start_number)},
     {"deinterlace", KIND_INTEGER, offsetof(struct media_video_options, deinterlace)},
-    {"start", KIND_TIME, offsetof(struct media_video_options, start_us)},
-    {"end", KIND_TIME, offsetof(struct media_video_options, end_us)},
-    {"duration", KIND_TIME, offsetof(struct media_video_options, duration_us)},
+    {"start", KIND_LARGE, offsetof(struct media_video_options, start_us)},
+    {"end", KIND_LARGE, offsetof(struct media_video_options, end_us)},
+    {"duration", KIND_LARGE, offsetof(struct media_video_options, duration_us)},
     {"max-height", KIND_COUNT, offsetof(struct media_video_options, max_height_px)},
     {"allow-lossy", KIND_COUNT, offsetof(struct media_video_options, allow_lossy)},
+    {"max-pixels", KIND_LARGE, offsetof(struct media_video_options, max_frame_px)},
     {"strict", KIND_BOOLEAN, offsetof(struct media_video_options, strict)},
     {"strip", KIND_BOOLEAN, offsetof(struct media_video_options, strip)},
     {"encoder-threads", KIND_COUNT, offsetof(struct media_video_options, encoder_threads)},
@@ -53,7 +54,7 @@ static json_t *field_value(const struct field *field, const struct media_video_o
         return json_integer(*(const int *)(const void *)place);
     case KIND_COUNT:
         return json_integer(*(const unsigned *)(const void *)place);
-    case KIND_TIME:
+    case KIND_LARGE:
         return json_integer(*(const int64_t *)(const void *)place);
     case KIND_BOOLEAN:
         break;
@@ -74,7 +75,7 @@ static void set_field(const struct field *field, json_t *value, struct media_vid
     case KIND_COUNT:
         *(unsigned *)(void *)place = (unsigned)json_integer_value(value);
         break;
-    case KIND_TIME:
+    case KIND_LARGE:
         *(int64_t *)(void *)place = json_integer_value(value);
         break;
     case KIND_BOOLEAN:

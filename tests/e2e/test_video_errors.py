@@ -1,6 +1,7 @@
 """Damaged and unsuitable videos: a clear line, the right exit status, nothing left over."""
 
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -12,10 +13,10 @@ import clip_tools as clips
 INTERNAL, INPUT, UNSUPPORTED, OUTPUT, USAGE = 1, 3, 4, 5, 2
 
 
-def refused(run, tmp_path, source, status, *words, target="out.mp4", options=()):
+def refused(run, tmp_path, source, status, *words, target="out.mp4", options=(), **how):
     """The program fails with the status; its one line has the words; no output, nor a part of one."""
     before = set(tmp_path.iterdir())
-    done = run("upscale", source, "-o", tmp_path / target, *options)
+    done = run("upscale", source, "-o", tmp_path / target, *options, **how)
     assert done.returncode == status, done.stderr
     lines = [line for line in done.stderr.splitlines() if not line.startswith("note:")]
     assert len(lines) == 1, done.stderr
@@ -65,6 +66,38 @@ def test_no_frame_can_be_decoded(run, tmp_path, clip):
     bad = tmp_path / "bad.mkv"
     clips.ffmpeg("-i", clip, "-c", "copy", "-bsf:v", "noise=amount=1", bad)
     refused(run, tmp_path, bad, INPUT, "bad.mkv")
+
+
+def declare_size(clip, path, width, height):
+    """The same MP4 with another size in its sample description; the bitstream keeps its own."""
+    data = bytearray(clip.read_bytes())
+    at = data.index(b"avc1", data.index(b"stsd")) + 28
+    assert data[at : at + 4] == (64).to_bytes(2, "big") + (48).to_bytes(2, "big")
+    data[at : at + 4] = width.to_bytes(2, "big") + height.to_bytes(2, "big")
+    path.write_bytes(data)
+    return path
+
+
+def limit_memory():
+    resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+
+
+def test_size_bombs(run, tmp_path, clip):
+    """A few bytes that promise gigapixels: refused by the header, before memory is asked for."""
+    bomb = declare_size(clip, tmp_path / "bomb.mp4", 65535, 65535)
+    refused(run, tmp_path, bomb, UNSUPPORTED, "65535x65535", "too large", "--max-pixels", preexec_fn=limit_memory)
+    refused(run, tmp_path, declare_size(clip, bomb, 65535, 2000), UNSUPPORTED, "65535x2000", preexec_fn=limit_memory)
+    y4m = tmp_path / "bomb.y4m"
+    y4m.write_bytes(b"YUV4MPEG2 W65535 H65535 F25:1 Ip A1:1 C420\nFRAME\n" + bytes(1000))
+    refused(run, tmp_path, y4m, INPUT, "65535x65535", preexec_fn=limit_memory)
+    y4m.write_bytes(b"YUV4MPEG2 W16000 H16000 F25:1 Ip A1:1 C420\nFRAME\n" + bytes(1000))
+    refused(run, tmp_path, y4m, UNSUPPORTED, "16000x16000", "too large", preexec_fn=limit_memory)
+
+
+def test_max_pixels(run, tmp_path, clip):
+    refused(run, tmp_path, clip, UNSUPPORTED, "64x48", "at most 3071 pixels", options=("--max-pixels", "3071"))
+    done = run("upscale", clip, "-o", tmp_path / "out.mp4", "--max-pixels", "3072", "-t", "0.1")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("extension", ["mp4", "mkv"])

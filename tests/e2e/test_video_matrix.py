@@ -1,6 +1,7 @@
 """Every odd property of a video, into its own container and into others: what is not kept is named."""
 
 import concurrent.futures
+import math
 import os
 import pathlib
 import re
@@ -156,3 +157,42 @@ def test_is_kept_or_named(outcomes, case):
     unexpected = [line for line in found if not any(re.fullmatch(pattern, line) for pattern in patterns)]
     absent = [pattern for pattern in patterns if not any(re.fullmatch(pattern, line) for line in found)]
     assert (unexpected, absent) == ([], [])
+
+
+# Of the real films beside the checkout, a moment from their middle; "-c copy" leaves a late start and an edit list.
+FILMS = ["bunny_640x360_24fps.mp4", "crystal_640x360_30fps.mp4", "cars_426x238_vfr_noaudio.mp4"]
+# Untagged and small they are BT.601 by their size, which the larger picture must say. A cut between B-frames ends in an
+# edit list; the output ends with its last frame.
+FILMS_DIFFER = {
+    "mp4": [r"picture: color_space None became smpte170m", r"times: picture lasts 0\.4\d+ s, then 0\.5\d+ s"],
+    "mkv": [r"picture: color_space None became smpte170m", r"times: all shifted by 0\.0\d+ s",
+            r"stream 1 \(aac\): [0-9.]+ s can be heard, then [0-9.]+ s"],
+}
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mkv"])
+@pytest.mark.parametrize("name", FILMS)
+def test_films(run, shared, tmp_path, name, extension):
+    source = tmp_path / name
+    clip_tools.ffmpeg("-i", shared / "video" / name, "-c", "copy", "-t", "0.4", source)
+    found = outcome(run, tmp_path, name, extension)
+    assert [line for line in found if not any(re.fullmatch(p, line) for p in FILMS_DIFFER[extension])] == []
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_moments_of_films(run, shared, tmp_path, name):
+    """Frames and sound of a range, counted and timed against the whole film."""
+    source, target = shared / "video" / name, tmp_path / "out.mkv"
+    times = clip_tools.decoded_times(source)
+    times = [t - times[0] for t in times]  # ranges count from the file's beginning
+    start = math.floor(next(t for t in times if t >= 3) * 10**6)  # in microseconds; on a frame
+    end = start + 350000
+    done = run("upscale", source, "-ss", f"{start / 10**6:.6f}", "-t", "0.35", "-o", target, "--preset", "ultrafast",
+               "--model", MODEL)
+    assert done.returncode == 0 and "note:" not in done.stderr, done.stderr
+    wanted = [t for t in times if start <= t * 10**6 < end]
+    made = clip_tools.decoded_times(target)
+    assert len(made) == len(wanted) and len(wanted) >= 3
+    shift = made[0] - wanted[0]
+    assert all(abs(a - b - shift) < 0.0011 for a, b in zip(made, wanted))
+    assert len(clip_tools.streams(target)) == len(clip_tools.streams(source))

@@ -252,6 +252,11 @@ def test_a_gap_is_named(run, frames, out):
     assert names(out) == []
 
 
+def test_too_large(run, frames, tmp_path):
+    line = refused(run, UNSUPPORTED, frames / "%05d.png", "-o", tmp_path / "out.mp4", "--max-pixels", "1000")
+    assert "00008.png is too large: at most 1000 pixels are taken" in line
+
+
 def test_no_picture(run, tmp_path, out):
     assert "no file has a name like" in refused(run, INPUT, tmp_path / "%05d.png", "-o", out / "out.mp4")
     assert "cannot open the folder" in refused(run, INPUT, tmp_path / "none" / "%05d.png", "-o", out / "out.mp4")
