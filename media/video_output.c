@@ -13,6 +13,7 @@
 #include "media/video_copy.h"
 #include "media/video_encoder_choice.h"
 #include "media/video_log.h"
+#include "media/video_timecode.h"
 
 /* Of sound before the time zero: 2112 samples, with which Apple's AAC begins, at 44.1 kHz. */
 enum { MAX_LEAD_IN_US = 50000 };
@@ -315,6 +316,7 @@ enum media_status media_video_output_open(
     output->format->pb = output->io.context;
     if (!add_streams(output, job, options, input, encoder, first_frame, result) ||
         (!options->strip && !media_copy_metadata(output->format, input->format)) ||
+        !media_timecode_move(output->format, input, first_frame) ||
         !media_copy_chapters(output->format, input->format, input->offset_us, &input->range,
                              options->strip)) {
         return fail_memory(error);

@@ -136,3 +136,25 @@ def test_time_left_counts_the_range(run, tmp_path, clip):
     done = run("upscale", clip, "-o", tmp_path / "out.mp4", "-ss", "1", "-t", "2", "--json", *FAST)
     assert done.returncode == 0
     assert b'"frames":50' in done.stdout.replace(b" ", b"")
+
+
+def timecodes(path):
+    found = clips.probe(path, "-show_streams", "-show_format")
+    tags = [tag for part in [*found["streams"], found["format"]] for tag in part.get("tags", {}).items()]
+    return {value for name, value in tags if name.lower() == "timecode"}
+
+
+# Drop frame: the first two numbers of a minute are left out, but not of each tenth.
+@pytest.mark.parametrize("rate,code,start,moved", [
+    ("25", "10:59:59:20", "1", "11:00:00:20"), ("25", "23:59:59:24", "0.2", "00:00:00:04"),
+    ("25", "01:00:00:00", "0", "01:00:00:00"), ("25", "01:00:00:00", "0.99", "01:00:01:00"),
+    ("30000/1001", "00:00:59;20", "1", "00:01:00;22"), ("30000/1001", "00:09:59;20", "1", "00:10:00;20"),
+    ("30000/1001", "00:00:59:20", "1", "00:01:00:20"), ("24000/1001", "00:00:00:00", "1.001", "00:00:01:00"),
+])
+@pytest.mark.parametrize("extension", ["mov", "mkv"])
+def test_time_code_moves_with_the_start(run, tmp_path, rate, code, start, moved, extension):
+    source, target = tmp_path / f"in.{extension}", tmp_path / f"out.{extension}"
+    clips.make_clip(source, "-timecode", code, size="48x32", rate=rate, seconds=1.5)
+    assert timecodes(source) == {code}
+    upscale(run, source, target, *(("-ss", start) if start != "0" else ()))
+    assert timecodes(target) == {moved}
