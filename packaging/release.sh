@@ -84,7 +84,7 @@ make_all() (
 
 make_all "$work/clone" "$work/made"
 if [ $verify = yes ]; then
-    make_all "$work/a second clone, elsewhere" "$work/again"
+    make_all "$work/elsewhere/another_clone" "$work/again"
     diff "$work/made/SHA256SUMS" "$work/again/SHA256SUMS" || fail 'two builds differ in the files above'
     echo "release: two builds of $(git rev-parse --short HEAD), the same bytes"
 fi
