@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "formats.h"
 #include "pipersr.h"
 
 #define PIPERSR_TYPE_UPSCALE (pipersr_upscale_get_type())
@@ -42,26 +43,10 @@ GST_DEBUG_CATEGORY_STATIC(pipersr_upscale_debug);
 
 enum { PROPERTY_MODEL = 1, PROPERTY_PRECISION, PROPERTY_THREADS };
 
-/* The library's samples of more than 8 bits are in the machine's byte order. */
-#if G_BYTE_ORDER == G_LITTLE_ENDIAN
-#define DEEP(NAME) #NAME "LE"
-#define GRAY16     "GRAY16_LE"
-#else
-#define DEEP(NAME) #NAME "BE"
-#define GRAY16     "GRAY16_BE"
-#endif
-
-#define FORMATS                                                                                    \
-    "{ I420, Y42B, Y444, " DEEP(I420_10) ", " DEEP(I422_10) ", " DEEP(Y444_10) ", " DEEP(          \
-        I420_12) ", " DEEP(I422_12) ", " DEEP(Y444_12) ", GRAY8, " GRAY16 ", RGB, RGBA }"
-
-/* Fields are woven pictures of two moments, which the network would take for one. */
-#define CAPS GST_VIDEO_CAPS_MAKE(FORMATS) ", interlace-mode = (string) progressive"
-
 static GstStaticPadTemplate sink_template =
-    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(CAPS));
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(FORMATS_CAPS));
 static GstStaticPadTemplate src_template =
-    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(CAPS));
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(FORMATS_CAPS));
 
 /* ------------------------------------------------------------------------------------- model -- */
 
@@ -74,26 +59,25 @@ static pipersr_status load_model(const gchar *name, pipersr_model **model, piper
     return pipersr_model_load_file(name, model, error);
 }
 
-/* The scale decides about caps, so the model may be needed before anything flows. NULL with a
- * filled `error` if it cannot be loaded. */
-static pipersr_model *get_model(PipersrUpscale *self, pipersr_error *error)
+/* Under the object's lock. NULL with a filled `error` if it cannot be loaded. */
+static const pipersr_model *get_model(PipersrUpscale *self, pipersr_error *error)
 {
-    GST_OBJECT_LOCK(self);
     if (!self->model)
         load_model(self->model_name, &self->model, error);
-    pipersr_model *model = self->model;
-    GST_OBJECT_UNLOCK(self);
-    return model;
+    return self->model;
 }
 
-/* Without a model start() fails; until then any number serves. */
+/* It decides about caps, so the model may be needed before anything flows. Without one start()
+ * fails; until then any number serves. */
 static gint get_scale(PipersrUpscale *self)
 {
     pipersr_error error;
     pipersr_model_info info = {.scale = 2};
+    GST_OBJECT_LOCK(self);
     const pipersr_model *model = get_model(self, &error);
     if (model)
         pipersr_model_get_info(model, &info);
+    GST_OBJECT_UNLOCK(self);
     return (gint)info.scale;
 }
 
@@ -101,24 +85,24 @@ static gboolean start(GstBaseTransform *base)
 {
     PipersrUpscale *self = PIPERSR_UPSCALE(base);
     pipersr_error error = {""};
-    const pipersr_model *model = get_model(self, &error);
-    if (!model) {
-        GST_ELEMENT_ERROR(self, RESOURCE, NOT_FOUND, ("The model cannot be loaded."),
-                          ("%s: %s", self->model_name, error.message));
-        return FALSE;
-    }
     pipersr_options options = pipersr_options_default();
     options.use = PIPERSR_USE_VIDEO;
     GST_OBJECT_LOCK(self);
+    const pipersr_model *model = get_model(self, &error);
     options.precision = self->precision;
     options.threads = self->threads;
+    if (model)
+        pipersr_upscaler_create(model, &options, &self->upscaler, &error);
+    gchar *name = g_strdup(self->model_name ? self->model_name : "the built-in model");
     GST_OBJECT_UNLOCK(self);
-    if (pipersr_upscaler_create(model, &options, &self->upscaler, &error) != PIPERSR_OK) {
+    if (!model)
+        GST_ELEMENT_ERROR(self, RESOURCE, NOT_FOUND, ("The model cannot be loaded."),
+                          ("%s: %s", name, error.message));
+    else if (!self->upscaler)
         GST_ELEMENT_ERROR(self, LIBRARY, INIT, ("The upscaler cannot start."),
                           ("%s", error.message));
-        return FALSE;
-    }
-    return TRUE;
+    g_free(name);
+    return self->upscaler != NULL;
 }
 
 static gboolean stop(GstBaseTransform *base)
@@ -137,103 +121,17 @@ static gboolean stop(GstBaseTransform *base)
 
 /* -------------------------------------------------------------------------------------- caps -- */
 
-/* A side, or a range of them, multiplied or divided; false if no whole number is left. */
-static bool scale_side(GstStructure *structure, const gchar *field, gint scale, bool enlarge)
-{
-    const GValue *value = gst_structure_get_value(structure, field);
-    gint low, high;
-    if (!value)
-        return true;
-    if (G_VALUE_HOLDS_INT(value)) {
-        low = high = g_value_get_int(value);
-    } else if (GST_VALUE_HOLDS_INT_RANGE(value)) {
-        low = gst_value_get_int_range_min(value);
-        high = gst_value_get_int_range_max(value);
-    } else {
-        return false;
-    }
-    if (enlarge) {
-        low = low > G_MAXINT / scale ? G_MAXINT : low * scale;
-        high = high > G_MAXINT / scale ? G_MAXINT : high * scale;
-    } else {
-        low = low / scale + (low % scale != 0);
-        high /= scale;
-    }
-    if (low > high)
-        return false;
-    if (low == high)
-        gst_structure_set(structure, field, G_TYPE_INT, low, NULL);
-    else
-        gst_structure_set(structure, field, GST_TYPE_INT_RANGE, low, high, NULL);
-    return true;
-}
-
 static GstCaps *transform_caps(GstBaseTransform *base, GstPadDirection direction, GstCaps *caps,
                                GstCaps *filter)
 {
-    const gint scale = get_scale(PIPERSR_UPSCALE(base));
-    const bool enlarge = direction == GST_PAD_SINK;
-    GstCaps *result = gst_caps_new_empty();
-    for (guint i = 0; i < gst_caps_get_size(caps); i++) {
-        GstStructure *structure = gst_structure_copy(gst_caps_get_structure(caps, i));
-        if (scale_side(structure, "width", scale, enlarge) &&
-            scale_side(structure, "height", scale, enlarge))
-            gst_caps_append_structure_full(result, structure,
-                                           gst_caps_features_copy(gst_caps_get_features(caps, i)));
-        else
-            gst_structure_free(structure);
-    }
+    GstCaps *result =
+        formats_scale_caps(caps, get_scale(PIPERSR_UPSCALE(base)), direction == GST_PAD_SINK);
     if (filter) {
         GstCaps *both = gst_caps_intersect_full(filter, result, GST_CAPS_INTERSECT_FIRST);
         gst_caps_unref(result);
         result = both;
     }
     return result;
-}
-
-static bool describe_matrix(const GstVideoInfo *info, pipersr_yuv_matrix *matrix)
-{
-    switch (info->colorimetry.matrix) {
-    case GST_VIDEO_COLOR_MATRIX_BT601:
-        *matrix = PIPERSR_YUV_BT601;
-        return true;
-    case GST_VIDEO_COLOR_MATRIX_BT709:
-        *matrix = PIPERSR_YUV_BT709;
-        return true;
-    case GST_VIDEO_COLOR_MATRIX_BT2020:
-        *matrix = PIPERSR_YUV_BT2020;
-        return true;
-    case GST_VIDEO_COLOR_MATRIX_UNKNOWN:
-    case GST_VIDEO_COLOR_MATRIX_RGB: /* of gray: nothing known */
-        *matrix = info->height > 576 ? PIPERSR_YUV_BT709 : PIPERSR_YUV_BT601;
-        return true;
-    default:
-        return false;
-    }
-}
-
-static pipersr_yuv_siting siting_of(GstVideoChromaSite site)
-{
-    if (site == GST_VIDEO_CHROMA_SITE_UNKNOWN)
-        return PIPERSR_YUV_LEFT;
-    if (!(site & GST_VIDEO_CHROMA_SITE_H_COSITED))
-        return PIPERSR_YUV_CENTRE;
-    return site & GST_VIDEO_CHROMA_SITE_V_COSITED ? PIPERSR_YUV_TOP_LEFT : PIPERSR_YUV_LEFT;
-}
-
-static bool describe_yuv(const GstVideoInfo *info, pipersr_yuv_format *format)
-{
-    const GstVideoFormatInfo *layout = info->finfo;
-    *format = (pipersr_yuv_format){
-        .sampling = GST_VIDEO_FORMAT_INFO_IS_GRAY(layout)    ? PIPERSR_YUV_400
-                    : GST_VIDEO_FORMAT_INFO_H_SUB(layout, 1) ? PIPERSR_YUV_420
-                    : GST_VIDEO_FORMAT_INFO_W_SUB(layout, 1) ? PIPERSR_YUV_422
-                                                             : PIPERSR_YUV_444,
-        .bits = GST_VIDEO_FORMAT_INFO_DEPTH(layout, 0),
-        .full_range = info->colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255,
-        .siting = siting_of(info->chroma_site),
-    };
-    return describe_matrix(info, &format->matrix);
 }
 
 static gboolean set_info(GstVideoFilter *filter, GstCaps *in_caps, GstVideoInfo *in,
@@ -246,7 +144,7 @@ static gboolean set_info(GstVideoFilter *filter, GstCaps *in_caps, GstVideoInfo 
     self->is_yuv = !GST_VIDEO_INFO_IS_RGB(in);
     self->interleaved =
         GST_VIDEO_INFO_FORMAT(in) == GST_VIDEO_FORMAT_RGBA ? PIPERSR_RGBA8 : PIPERSR_RGB8;
-    if (!self->is_yuv || describe_yuv(in, &self->yuv))
+    if (!self->is_yuv || formats_describe_yuv(in, &self->yuv))
         return TRUE;
     GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("This video's colour matrix is not handled."),
                       ("convert it before: videoconvert ! video/x-raw,colorimetry=bt709"));

@@ -190,8 +190,13 @@ static const VSFrame *get_frame(int n, int reason, void *instance, void **frame_
     const VSFrame *in = api->getFrameFilter(n, self->node, context);
     VSFrame *out =
         api->newVideoFrame(&self->out.format, self->out.width, self->out.height, in, core);
-    const char *fault =
-        self->in_pixels ? upscale_rgb(self, in, out, api) : upscale_yuv(self, in, out, api);
+    const char *fault;
+    /* Woven fields are pictures of two moments, which the network would take for one. */
+    if (property(in, "_FieldBased", 0, api) > 0)
+        fault = "this frame is interlaced (_FieldBased): deinterlace the clip, "
+                "or std.SetFieldBased(clip, 0) if it is not";
+    else
+        fault = self->in_pixels ? upscale_rgb(self, in, out, api) : upscale_yuv(self, in, out, api);
     api->freeFrame(in);
     if (!fault)
         return out;

@@ -92,6 +92,9 @@ class Upscaler:
             created[0], lambda pointer: lib.pipersr_upscaler_free(pointer) if os.getpid() == pid else None
         )
         self._lock = threading.Lock()
+        # Held by what does not wait for the work, so that close() in another thread cannot free meanwhile; a
+        # signal handler may call it in the midst of the same.
+        self._alive = threading.RLock()
         self._rows: Optional[Rows] = None
 
     # ------------------------------------------------------------------------------------ life
@@ -107,7 +110,8 @@ class Upscaler:
         """Ends the worker threads and frees the memory. May be called again."""
         if self._pointer is not None and os.getpid() == self._pid:
             with self._lock:
-                pointer, self._pointer = self._pointer, None
+                with self._alive:
+                    pointer, self._pointer = self._pointer, None
                 if pointer is not None:
                     ffi.release(pointer)
 
@@ -119,7 +123,8 @@ class Upscaler:
 
     def cancel(self) -> None:
         """Makes the call in progress and every later one raise ``Cancelled``. For any thread."""
-        lib.pipersr_cancel(self._open())
+        with self._alive:
+            lib.pipersr_cancel(self._open())
 
     def _check(self, status: int) -> None:
         if status != lib.PIPERSR_OK:
@@ -129,7 +134,8 @@ class Upscaler:
 
     def _info(self) -> Any:
         info = ffi.new("pipersr_upscaler_info *")
-        lib.pipersr_upscaler_get_info(self._open(), info)
+        with self._alive:
+            lib.pipersr_upscaler_get_info(self._open(), info)
         return info
 
     @property
@@ -226,7 +232,8 @@ class Upscaler:
     def frames_at_once(self, width: int, height: int) -> int:
         """How many frames of this size to give ``frames()`` for the most frames a second."""
         pixels.check_layout(Layout(width, height, 3, "uint8"))
-        return int(lib.pipersr_frames_at_once(self._open(), width, height))
+        with self._alive:
+            return int(lib.pipersr_frames_at_once(self._open(), width, height))
 
     def rows(self, width: int, height: int, channels: int = 3, sample: str = "uint8") -> Rows:
         """Begins a picture that is given in rows: memory grows with its width only."""

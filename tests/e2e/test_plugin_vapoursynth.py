@@ -39,10 +39,10 @@ def host(tmp_path_factory):
     source = ROOT / "tests" / "e2e" / "vapoursynth_host.c"
     subprocess.run([*compiler, source, core, f"-Wl,-rpath,{VAPOURSYNTH}", "-o", program], check=True)
 
-    def call(format_id, size, n_frames, matrix, data, model="pipersr-x2-fast"):
+    def call(format_id, size, n_frames, matrix, data, model="pipersr-x2-fast", fields=0):
         width, height = size.split("x")
         return subprocess.run(
-            [program, plugin, hex(format_id), width, height, str(n_frames), str(matrix), model],
+            [program, plugin, hex(format_id), width, height, str(n_frames), str(matrix), model, str(fields)],
             input=data, capture_output=True, timeout=300,
         )
 
@@ -101,3 +101,9 @@ def test_what_cannot_be_done_is_said(format_id, matrix, model, words, host):
     done = host(format_id, "64x48", 1, matrix, bytes(64 * 48 * 12), model)
     assert done.returncode == 1
     assert words in done.stderr and done.stderr.count(b"\n") <= 2
+
+
+def test_woven_fields_are_refused(host):
+    done = host(identifier(YUV, INTEGER, 8, 1, 1), "64x48", 1, BT709, bytes(64 * 48 * 2), fields=2)
+    assert done.returncode == 1
+    assert b"interlaced (_FieldBased)" in done.stderr

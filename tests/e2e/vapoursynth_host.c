@@ -3,8 +3,10 @@
  * A host of VapourSynth's core for the test of the filter: a clip of raw frames through the
  * plug-in.
  *
- * usage: vapoursynth_host PLUGIN FORMAT-ID WIDTH HEIGHT FRAMES MATRIX MODEL <in.raw >out.raw
- * Writes the planes of each frame, and the size to standard error. MATRIX: value of _Matrix.
+ * usage: vapoursynth_host PLUGIN FORMAT-ID WIDTH HEIGHT FRAMES MATRIX MODEL [FIELDS] \
+ *        <in.raw >out.raw
+ * Writes the planes of each frame, and the size to standard error. MATRIX: value of _Matrix,
+ * FIELDS: of _FieldBased.
  */
 #include <VapourSynth4.h>
 #include <stdio.h>
@@ -13,7 +15,7 @@
 
 struct source {
     VSVideoInfo info;
-    int matrix;
+    int matrix, fields;
     char *frames; /* planes without padding, all frames one after the other */
     size_t frame_bytes;
 };
@@ -43,6 +45,7 @@ static const VSFrame *give(int n, int reason, void *instance, void **data, VSFra
     }
     VSMap *properties = api->getFramePropertiesRW(frame);
     api->mapSetInt(properties, "_Matrix", source->matrix, maReplace);
+    api->mapSetInt(properties, "_FieldBased", source->fields, maReplace);
     api->mapSetInt(properties, "Mark", 1000 + n, maReplace);
     return frame;
 }
@@ -90,10 +93,10 @@ static int write_frames(VSNode *node, int n_frames, const VSAPI *api)
 int main(int argc, char **argv)
 {
     const VSAPI *api = getVapourSynthAPI(VS_MAKE_VERSION(4, 0));
-    if (argc != 8 || !api)
+    if (argc < 8 || argc > 9 || !api)
         return fail("usage, or no API");
     VSCore *core = api->createCore(0);
-    struct source source = {.matrix = atoi(argv[6])};
+    struct source source = {.matrix = atoi(argv[6]), .fields = argc > 8 ? atoi(argv[8]) : 0};
     VSVideoInfo *info = &source.info;
     *info = (VSVideoInfo){.fpsNum = 10,
                           .fpsDen = 1,

@@ -107,6 +107,29 @@ def test_cancel_ends_a_call_and_all_later_ones():
         upscaler.upscale(scene())
 
 
+def test_cancel_meets_close():
+    """What may be called from any thread finds an upscaler that is alive, or is told that it is closed."""
+    for _ in range(30):
+        upscaler = pipersr.Upscaler(model="pipersr-x2-fast", threads=1)
+        told = []
+
+        def disturb(upscaler=upscaler, told=told):
+            try:
+                while True:
+                    upscaler.cancel()
+                    assert upscaler.threads == 1
+            except pipersr.StateError as error:
+                told.append(str(error))
+
+        others = [threading.Thread(target=disturb) for _ in range(3)]
+        for each in others:
+            each.start()
+        upscaler.close()
+        for each in others:
+            each.join()
+        assert told == ["this Upscaler is closed"] * 3
+
+
 def test_a_closed_one_says_so():
     with pipersr.Upscaler() as upscaler:
         rows = upscaler.rows(8, 8)
