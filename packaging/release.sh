@@ -31,6 +31,7 @@ case $output in
 -*) fail "unknown option '$output'" ;;
 esac
 
+commit=$(git rev-parse HEAD)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 # Paths and habits of whoever makes it stay out.
@@ -63,6 +64,7 @@ make_all() (
     mkdir -p "$folder"
     git clone -q "$root" "$clone"
     cd "$clone"
+    git checkout -q --detach "$commit"
     meson setup build >"$work/log" 2>&1 || {
         cat "$work/log" >&2
         exit 1
@@ -86,7 +88,7 @@ make_all "$work/clone" "$work/made"
 if [ $verify = yes ]; then
     make_all "$work/elsewhere/another_clone" "$work/again"
     diff "$work/made/SHA256SUMS" "$work/again/SHA256SUMS" || fail 'two builds differ in the files above'
-    echo "release: two builds of $(git rev-parse --short HEAD), the same bytes"
+    echo "release: two builds of $commit, the same bytes"
 fi
 rm -rf "$output"
 mkdir -p "$(dirname "$output")"
