@@ -2,47 +2,30 @@
  *
  * `pipersr upscale`: each input in turn, from its name to its output under the output's name.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cli/commands.h"
-#include "cli/destination.h"
 #include "cli/exit_status.h"
-#include "cli/inputs.h"
 #include "cli/interrupt.h"
-#include "cli/kind.h"
 #include "cli/message.h"
 #include "cli/naming.h"
 #include "cli/report.h"
 #include "cli/upscale_options.h"
+#include "cli/upscale_task.h"
 #include "cli/upscale_video.h"
 #include "media/output.h"
-#include "media/sequence.h"
 
 /* One run of the command. */
 struct run {
     const struct cli_upscale_options *options;
+    struct cli_upscale_place place;
     struct cli_engine engine;
     struct cli_report report;
     struct cli_inputs inputs;
-    struct cli_destinations destinations;
-    const char *output_folder; /* the -o folder, or NULL */
-    bool to_stdout;
     int exit_status; /* of the first failure */
-};
-
-/* One file on its way. */
-struct task {
-    const struct cli_input *input;
-    enum cli_kind kind;
-    char *target;         /* malloc'd; NULL for standard output */
-    bool is_numbered;     /* the input is numbered pictures */
-    const char *pictures; /* the output is numbered pictures of this format; else NULL */
-    char *parts_folder;   /* malloc'd; of a video to a file, else NULL */
-    bool kept_extension;  /* false: the input's own cannot be written */
 };
 
 static bool is_interrupted(void)
@@ -54,109 +37,6 @@ static void note_failure(struct run *run, int exit_status)
 {
     if (run->exit_status == CLI_EXIT_OK)
         run->exit_status = exit_status;
-}
-
-/* ------------------------------------------------------------------------- what and whereto -- */
-
-/* A stream that tells nothing about itself is what the output's name asks for. */
-static enum cli_kind kind_from_names(const struct run *run)
-{
-    const char *format = run->options->format;
-    if (!format && !run->to_stdout && !run->output_folder)
-        format = cli_name_extension(run->options->output);
-    bool video = format && !cli_format_is_picture(format) && cli_format_is_video(format);
-    return video ? CLI_KIND_VIDEO : CLI_KIND_PICTURE;
-}
-
-static enum media_status find_kind(const struct run *run, struct task *task,
-                                   struct media_error *error)
-{
-    const struct cli_input *input = task->input;
-    if (input->failure)
-        return media_fail(error, MEDIA_ERROR_INPUT, "the folder cannot be read: %s",
-                          strerror(input->failure));
-    bool from_stdin = strcmp(input->path, "-") == 0;
-    if (!input->from_folder && media_sequence_is_input(input->path)) {
-        task->kind = CLI_KIND_VIDEO;
-        task->is_numbered = true;
-        return MEDIA_OK;
-    }
-    enum media_status status = from_stdin ? cli_kind_of_stdin(&task->kind, error)
-                                          : cli_kind_of_file(input->path, &task->kind, error);
-    if (status != MEDIA_OK)
-        return status;
-    if (from_stdin && task->kind == CLI_KIND_UNKNOWN)
-        task->kind = kind_from_names(run);
-    if (task->kind == CLI_KIND_UNREADABLE)
-        return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
-                          "a picture in a format that this libvips cannot read; convert it to PNG");
-    if (task->kind == CLI_KIND_UNKNOWN && !input->from_folder)
-        return media_fail(error, MEDIA_ERROR_INPUT,
-                          "neither a picture nor a video; is the file damaged?");
-    return MEDIA_OK;
-}
-
-/* The folder of an input that was typed, with its slash, or NULL if it is the current one. */
-static char *folder_of_input(const struct cli_input *input)
-{
-    size_t length = (size_t)(input->relative - input->path);
-    return length ? strndup(input->path, length) : NULL;
-}
-
-static enum media_status find_target(const struct run *run, struct task *task,
-                                     struct media_error *error)
-{
-    const struct cli_upscale_options *options = run->options;
-    task->kept_extension = true;
-    if (run->to_stdout)
-        return MEDIA_OK;
-    /* Without a name for it, a sequence becomes a sequence as a picture a picture. */
-    const bool named_so = options->output && !run->output_folder;
-    const enum cli_kind kind =
-        task->is_numbered && !options->format ? CLI_KIND_PICTURE : task->kind;
-    if (named_so) {
-        task->target = strdup(options->output);
-    } else {
-        const char *relative =
-            strcmp(task->input->path, "-") == 0 ? "stdin" : task->input->relative;
-        const char *extension =
-            cli_name_output_extension(relative, kind, options->format, &task->kept_extension);
-        char *beside = run->output_folder ? NULL : folder_of_input(task->input);
-        task->target = cli_name_default(run->output_folder ? run->output_folder : beside, relative,
-                                        run->engine.scale, extension);
-        free(beside);
-    }
-    if (!task->target)
-        return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
-    if (task->kind == CLI_KIND_VIDEO && media_sequence_is_pattern(task->target))
-        task->pictures = media_video_sequence_format(task->target, options->format);
-    if (task->is_numbered && !task->pictures && !named_so)
-        return media_fail(error, MEDIA_ERROR_OUTPUT,
-                          "a video from numbered pictures needs a name: -o FILE");
-    return MEDIA_OK;
-}
-
-/* Before any work: can what is asked for be written at all? */
-static enum media_status check_format(const struct run *run, const struct task *task,
-                                      struct media_error *error)
-{
-    bool video = task->kind == CLI_KIND_VIDEO;
-    const char *format = run->options->format;
-    if (task->pictures)
-        return MEDIA_OK;
-    if (format && (video ? !cli_format_is_video(format) : !cli_format_is_picture(format)))
-        return media_fail(error, MEDIA_ERROR_UNSUPPORTED, "--format %s cannot hold a %s", format,
-                          cli_kind_name(task->kind));
-    if (format || !task->target)
-        return MEDIA_OK;
-    if (video ? media_video_can_write(task->target) : media_image_can_write(task->target))
-        return MEDIA_OK;
-    return media_fail(error, MEDIA_ERROR_UNSUPPORTED,
-                      "a %s cannot be written as %s; give a name that ends in .%s, or --format%s",
-                      cli_kind_name(task->kind), task->target, video ? "mp4" : "png",
-                      video && cli_format_is_picture(task->target)
-                          ? "; a picture for each frame has a name like %05d.png"
-                          : "");
 }
 
 /* ----------------------------------------------------------------------------------- the job -- */
@@ -177,7 +57,7 @@ static struct media_job make_job(struct run *run)
 }
 
 /* `output_path` is a temporary file or "-". */
-static enum media_status upscale_to(struct run *run, const struct task *task,
+static enum media_status upscale_to(struct run *run, const struct cli_task *task,
                                     const char *output_path, struct cli_report_result *result,
                                     struct media_error *error)
 {
@@ -206,7 +86,7 @@ static struct cli_report_result measure_picture(const char *path)
         .width_px = size.width_px, .height_px = size.height_px, .frames = size.pages};
 }
 
-static enum media_status upscale_to_file(struct run *run, const struct task *task,
+static enum media_status upscale_to_file(struct run *run, const struct cli_task *task,
                                          struct cli_report_result *result,
                                          struct media_error *error)
 {
@@ -232,67 +112,7 @@ static enum media_status upscale_to_file(struct run *run, const struct task *tas
 
 /* ------------------------------------------------------------------------------- one input -- */
 
-static bool exists(const char *path)
-{
-    struct stat about;
-    return lstat(path, &about) == 0;
-}
-
-static bool target_exists(const struct task *task)
-{
-    char *name;
-    if (!task->pictures)
-        return exists(task->target);
-    bool found = media_sequence_any(task->target, &name);
-    free(name);
-    return found;
-}
-
-/* Of numbered pictures, is one of the outputs one of the inputs? They have the same numbers. */
-static bool is_own_input(const struct task *task)
-{
-    struct media_sequence_extent extent;
-    if (!task->is_numbered || !task->pictures)
-        return cli_destination_is_same_file(task->input->path, task->target);
-    if (media_sequence_find(task->input->path, NULL, &extent, NULL) != MEDIA_OK)
-        return false;
-    bool same = false;
-    for (uint64_t i = 0; i < extent.count && !same; i++) {
-        char *from = media_sequence_name(task->input->path, extent.first + i);
-        char *to = media_sequence_name(task->target, extent.first + i);
-        same = from && to && cli_destination_is_same_file(from, to);
-        free(from);
-        free(to);
-    }
-    return same;
-}
-
-/* Everything that can be refused before a byte is decoded. *skip: the output is there already. */
-static enum media_status prepare(struct run *run, struct task *task, bool *skip,
-                                 struct media_error *error)
-{
-    enum media_status status = check_format(run, task, error);
-    if (status != MEDIA_OK || !task->target)
-        return status;
-    if (task->kind == CLI_KIND_VIDEO) {
-        task->parts_folder = cli_name_parts_folder(task->target);
-        if (!task->parts_folder)
-            return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
-    }
-    if (is_own_input(task))
-        return media_fail(error, MEDIA_ERROR_OUTPUT,
-                          "the output is the input itself; give another name");
-    if (run->output_folder)
-        status = cli_destination_make_folders(&run->destinations, run->output_folder, task->target,
-                                              error);
-    if (status == MEDIA_OK)
-        status = cli_destination_claim(&run->destinations, task->target, error);
-    *skip = status == MEDIA_OK && target_exists(task) &&
-            cli_upscale_video_is_done(run->options, task->target, task->parts_folder);
-    return status;
-}
-
-static void finish(struct run *run, const struct task *task, enum media_status status,
+static void finish(struct run *run, const struct cli_task *task, enum media_status status,
                    const struct cli_report_result *result, const struct media_error *error)
 {
     if (status != MEDIA_OK && is_interrupted()) {
@@ -309,23 +129,23 @@ static void finish(struct run *run, const struct task *task, enum media_status s
 
 static void upscale_input(struct run *run, const struct cli_input *input)
 {
-    struct task task = {.input = input};
+    struct cli_task task = {.input = input};
     struct media_error error = {""};
     struct cli_report_result result = {0};
     cli_report_file(&run->report, input->path, NULL, NULL);
 
-    enum media_status status = find_kind(run, &task, &error);
+    enum media_status status = cli_task_find_kind(&run->place, &task, &error);
     if (status == MEDIA_OK && task.kind == CLI_KIND_UNKNOWN) {
         cli_report_skipped(&run->report, "neither a picture nor a video");
         return;
     }
     if (status == MEDIA_OK)
-        status = find_target(run, &task, &error);
+        status = cli_task_find_target(&run->place, &task, &error);
     bool skip = false;
     if (status == MEDIA_OK) {
         cli_report_file(&run->report, input->path, task.target ? task.target : "-",
                         cli_kind_name(task.kind));
-        status = prepare(run, &task, &skip, &error);
+        status = cli_task_prepare(&run->place, &task, &skip, &error);
     }
     if (status == MEDIA_OK && skip) {
         cli_report_skipped(&run->report, "its output exists");
@@ -335,8 +155,7 @@ static void upscale_input(struct run *run, const struct cli_input *input)
                                  : upscale_to(run, &task, "-", &result, &error);
         finish(run, &task, status, &result, &error);
     }
-    free(task.parts_folder);
-    free(task.target);
+    cli_task_free(&task);
 }
 
 /* ------------------------------------------------------------------------------ the command -- */
@@ -353,16 +172,16 @@ static int find_output_folder(struct run *run)
     const struct cli_upscale_options *options = run->options;
     const char *output = options->output;
     if (!output || strcmp(output, "-") == 0) {
-        run->to_stdout = output != NULL;
+        run->place.to_stdout = output != NULL;
         return CLI_EXIT_OK;
     }
     bool several = options->input_count > 1;
     for (size_t i = 0; i < options->input_count && options->recursive; i++)
         several = several || is_folder(options->inputs[i]);
-    if (several && exists(output) && !is_folder(output))
+    if (several && cli_path_exists(output) && !is_folder(output))
         return cli_usage_error("upscale", "-o %s is a file; several inputs need a folder", output);
     if (several || is_folder(output) || output[strlen(output) - 1] == '/')
-        run->output_folder = output;
+        run->place.output_folder = output;
     return CLI_EXIT_OK;
 }
 
@@ -371,7 +190,7 @@ static int collect_inputs(struct run *run)
     const struct cli_upscale_options *options = run->options;
     for (size_t i = 0; i < options->input_count; i++)
         if (!cli_inputs_add(&run->inputs, options->inputs[i], options->recursive,
-                            run->output_folder)) {
+                            run->place.output_folder)) {
             cli_error("out of memory");
             return CLI_EXIT_MEMORY;
         }
@@ -419,7 +238,7 @@ static int upscale_all(struct run *run)
 
 static int run_options(const char *program_path, const struct cli_upscale_options *options)
 {
-    struct run run = {.options = options};
+    struct run run = {.options = options, .place = {.options = options}};
     int status = find_output_folder(&run);
     if (status == CLI_EXIT_OK)
         status = start_media(program_path, options);
@@ -428,16 +247,17 @@ static int run_options(const char *program_path, const struct cli_upscale_option
 
     cli_interrupt_install();
     status = cli_engine_open("upscale", &options->engine, &run.engine);
+    run.place.scale = run.engine.scale;
     if (status == CLI_EXIT_OK)
         status = collect_inputs(&run);
     if (status == CLI_EXIT_OK) {
         run.report.quiet = options->quiet;
-        run.report.events = !options->json ? NULL : run.to_stdout ? stderr : stdout;
+        run.report.events = !options->json ? NULL : run.place.to_stdout ? stderr : stdout;
         cli_report_open(&run.report);
         status = upscale_all(&run);
         cli_report_close(&run.report);
     }
-    cli_destinations_end(&run.destinations);
+    cli_destinations_end(&run.place.destinations);
     cli_inputs_free(&run.inputs);
     cli_engine_close(&run.engine);
     media_image_shutdown();
