@@ -44,7 +44,8 @@ done
 
 "${PYTHON:-python3}" "$root/packaging/sbom.py" --licenses "$tree/licenses" "$work/libraries" >"$tree/SBOM.spdx.json"
 LD_LIBRARY_PATH='' "$tree/bin/pipersr" info >/dev/null
+# -T2, not -T0: with one thread xz would write other bytes.
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -C "$work" -cf - "$name" |
-    xz -T1 -6 >"$output/$name.tar.xz.part"
+    xz -T2 -6 >"$output/$name.tar.xz.part"
 mv "$output/$name.tar.xz.part" "$output/$name.tar.xz"
 ls "$output/$name.tar.xz"

@@ -11,12 +11,19 @@ class Pipersr < Formula
   depends_on "python@3.13" => :build
   depends_on "ffmpeg"
   depends_on "jansson"
-  depends_on "libmicrohttpd"
-  depends_on "sqlite"
   depends_on "vips"
 
+  # Of pipersr serve, which is for Linux.
+  on_linux do
+    depends_on "gnutls"
+    depends_on "libmicrohttpd"
+    depends_on "libseccomp"
+    depends_on "sqlite"
+  end
+
   def install
-    system "meson", "setup", "build", "-Dgstreamer=disabled", "-Dvapoursynth=disabled", *std_meson_args
+    system "meson", "setup", "build", "-Dgimp=disabled", "-Dgstreamer=disabled", "-Dvapoursynth=disabled",
+           *std_meson_args
     system "meson", "compile", "-C", "build", "--verbose"
     system "meson", "install", "-C", "build"
   end

@@ -73,7 +73,7 @@ make_all() (
         tail -n 40 "$work/log" >&2
         exit 1
     }
-    git archive --prefix="pipersr-$version/" HEAD | xz -T1 -9 >"$folder/pipersr-$version-source.tar.xz"
+    git archive --prefix="pipersr-$version/" HEAD | xz -T2 -9 >"$folder/pipersr-$version-source.tar.xz"
     packaging/build_deb.sh "$folder" >/dev/null
     PYTHON=$python packaging/build_tarball.sh build "$folder" >/dev/null
     # From the environment's folder, as it needs what lies there.

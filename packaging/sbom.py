@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -44,7 +45,15 @@ def owners(libraries):
     return {line.split("\t")[0]: line.split("\t")[1:] for line in lines}
 
 
-def package(name, number, supplier, purl, licence="NOASSERTION"):
+def licence_names(name):
+    """What the package's copyright file calls the licences of its parts, where a machine can read it."""
+    text = (pathlib.Path("/usr/share/doc") / name / "copyright").read_text(encoding="utf-8", errors="replace")
+    if not text.startswith("Format:"):
+        return "see the package's copyright file"
+    return "in Debian's words: " + ", ".join(sorted(set(re.findall(r"^License: *(\S.*?) *$", text, re.MULTILINE)), key=str.lower))
+
+
+def package(name, number, supplier, purl, licence="NOASSERTION", comment=None):
     return {
         "SPDXID": "SPDXRef-" + re.sub(r"[^A-Za-z0-9.-]", "-", name),
         "name": name,
@@ -54,6 +63,7 @@ def package(name, number, supplier, purl, licence="NOASSERTION"):
         "filesAnalyzed": False,
         "licenseConcluded": licence,
         "licenseDeclared": licence,
+        **({"licenseComments": comment} if comment else {}),
         "copyrightText": "NOASSERTION",
         "externalRefs": [
             {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl}
@@ -62,9 +72,16 @@ def package(name, number, supplier, purl, licence="NOASSERTION"):
 
 
 def bill(packages, created):
-    own = package("pipersr", version(), "Organization: The PiperSR authors", None, "MIT")
+    own = package("pipersr", version(), "Organization: The PiperSR authors", None, "MIT",
+                  comment="Program, library and models. With x264, x265 and others, as below, the whole is under the GPL.")
     others = [
-        package(name, number, f"Person: {maintainer}", f"pkg:deb/debian/{name}@{number}")
+        package(
+            name,
+            number,
+            f"Person: {maintainer}",
+            f"pkg:deb/debian/{urllib.parse.quote(name)}@{urllib.parse.quote(number)}",
+            comment=licence_names(name),
+        )
         for name, (number, _, maintainer) in sorted(packages.items())
     ]
     digest = hashlib.sha256(json.dumps([own, *others], sort_keys=True).encode()).hexdigest()
