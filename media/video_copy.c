@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <libavutil/avstring.h>
+#include <libavutil/common.h>
 #include <libavutil/mem.h>
 
 #include "media/video_compat.h"
@@ -298,8 +299,8 @@ bool media_copy_chapters(AVFormatContext *to, const AVFormatContext *from, int64
         int64_t offset = av_rescale_q(offset_us, AV_TIME_BASE_Q, old->time_base);
         chapter->id = old->id;
         chapter->time_base = old->time_base;
-        chapter->start = old->start + offset;
-        chapter->end = old->end + offset;
+        chapter->start = av_sat_add64(old->start, offset);
+        chapter->end = av_sat_add64(old->end, offset);
         if (!media_range_takes_chapter(range, chapter)) {
             av_free(chapter);
             continue;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "media/video_encoder_settings.h"
 
+#include <libavutil/common.h>
 #include <libavutil/mathematics.h>
 
 #include "media/video_compat.h"
@@ -61,8 +62,8 @@ static int keyframe_distance(const struct media_video_input *input)
         if ((entry->flags & AVINDEX_KEYFRAME) == 0) {
             continue;
         }
-        if (last != AV_NOPTS_VALUE && entry->timestamp - last > longest) {
-            longest = entry->timestamp - last;
+        if (last != AV_NOPTS_VALUE && av_sat_sub64(entry->timestamp, last) > longest) {
+            longest = av_sat_sub64(entry->timestamp, last);
         }
         last = entry->timestamp;
     }

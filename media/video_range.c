@@ -3,7 +3,10 @@
 
 #include <stdlib.h>
 
+#include <libavutil/common.h>
+
 #include "media/video_compat.h"
+#include "media/video_timing.h"
 
 enum {
     /* A frame that begins this much after START leaves a gap that its forerunner fills. */
@@ -19,7 +22,7 @@ enum {
 static void seek(const struct media_range *range, AVFormatContext *format, const AVStream *stream)
 {
     const bool has_index = (format->iformat->flags & AVFMT_TS_DISCONT) == 0;
-    const int64_t first_us = format->start_time != AV_NOPTS_VALUE ? format->start_time : 0;
+    const int64_t first_us = media_timing_start_us(format->start_time, AV_TIME_BASE_Q);
     const int64_t target_us =
         first_us + range->start_us - (has_index ? PREROLL_US : PREROLL_WITHOUT_INDEX_US);
     if (target_us <= first_us) {
@@ -46,7 +49,7 @@ enum media_status media_range_begin(struct media_range *range,
     if (!range->has_start && !range->has_end) {
         return MEDIA_OK;
     }
-    const int64_t first_us = format->start_time != AV_NOPTS_VALUE ? format->start_time : 0;
+    const int64_t first_us = media_timing_start_us(format->start_time, AV_TIME_BASE_Q);
     if (range->has_start) {
         range->offset_us = -(first_us + range->start_us);
     }
@@ -164,7 +167,7 @@ bool media_range_take_last(struct media_range *range, AVFrame *frame, const AVSt
 
 static bool cut_subtitle(const struct media_range *range, AVPacket *packet, AVRational time_base)
 {
-    int64_t end = packet->pts + packet->duration;
+    int64_t end = av_sat_add64(packet->pts, packet->duration);
     if (range->has_start && is_before(packet->pts, time_base, range->begin_us)) {
         if (is_before(end, time_base, range->begin_us + 1)) {
             return false;

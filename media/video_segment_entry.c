@@ -23,6 +23,37 @@ static bool set_count(json_t *object, const char *name, uint64_t value)
     return set(object, name, json_integer((json_int_t)value));
 }
 
+static bool get_digest(json_t *object, const char *name, char digest[MEDIA_DIGEST_BYTES])
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    if (text == NULL || strlen(text) >= MEDIA_DIGEST_BYTES) {
+        return false;
+    }
+    snprintf(digest, MEDIA_DIGEST_BYTES, "%s", text);
+    return true;
+}
+
+static const char own_digest[] = "entry_sha256"; /* of all other values */
+
+static bool digest_object(json_t *object, char digest[MEDIA_DIGEST_BYTES])
+{
+    char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+    digest[0] = '\0';
+    if (text != NULL) {
+        media_digest_of_bytes(text, strlen(text), digest);
+    }
+    free(text);
+    return digest[0] != '\0';
+}
+
+/* Is it as it was written? Takes its digest out of it. */
+static bool is_intact(json_t *object)
+{
+    char expected[MEDIA_DIGEST_BYTES], found[MEDIA_DIGEST_BYTES];
+    return get_digest(object, own_digest, expected) && json_object_del(object, own_digest) == 0 &&
+           digest_object(object, found) && strcmp(found, expected) == 0;
+}
+
 static json_t *times_to_json(const struct media_segment_entry *entry)
 {
     json_t *list = json_array();
@@ -59,6 +90,8 @@ static json_t *entry_to_json(const struct media_segment_entry *entry,
         set_count(object, "size", entry->size_bytes) &&
         set(object, "sha256", json_string(entry->sha256)) &&
         set(object, "times", times_to_json(entry));
+    char digest[MEDIA_DIGEST_BYTES];
+    ok = ok && digest_object(object, digest) && set(object, own_digest, json_string(digest));
     if (!ok) {
         json_decref(object);
         return NULL;
@@ -91,16 +124,6 @@ static bool get_count(json_t *object, const char *name, uint64_t most, uint64_t 
     json_int_t number = json_integer_value(found);
     *value = (uint64_t)number;
     return json_is_integer(found) && number >= 0 && (uint64_t)number <= most;
-}
-
-static bool get_digest(json_t *object, const char *name, char digest[MEDIA_DIGEST_BYTES])
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    if (text == NULL || strlen(text) >= MEDIA_DIGEST_BYTES) {
-        return false;
-    }
-    snprintf(digest, MEDIA_DIGEST_BYTES, "%s", text);
-    return true;
 }
 
 /* False if they do not fit the entry or memory runs out. */
@@ -161,8 +184,8 @@ enum media_status media_segment_entry_read(struct media_segment_entry *entry, ui
     json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     free(text);
     const char *of = json_string_value(json_object_get(object, "manifest"));
-    *found = of != NULL && strcmp(of, manifest->sha256) == 0 && entry_from_json(object, entry) &&
-             entry->number == number;
+    *found = of != NULL && strcmp(of, manifest->sha256) == 0 && is_intact(object) &&
+             entry_from_json(object, entry) && entry->number == number;
     json_decref(object);
     if (!*found) {
         media_segment_entry_free(entry);

@@ -356,7 +356,9 @@ enum media_status media_segments_upscale(struct media_pipeline *whole, const cha
         if (status != MEDIA_OK) {
             tell_kept(&job, status, error);
         }
-        if (status != MEDIA_OK && job.is_ours && is_empty(&job)) {
+        /* Without a manifest it was made just now, and the job has ended before it began. */
+        const bool is_new = !media_parts_has_job(job.parts.path);
+        if (status != MEDIA_OK && (is_new || (job.is_ours && is_empty(&job)))) {
             media_parts_remove(job.parts.path);
         }
     }

@@ -16,6 +16,7 @@
 #include "media/video_log.h"
 #include "media/video_orientation.h"
 #include "media/video_planar.h"
+#include "media/video_timing.h"
 
 static const enum AVPixelFormat picture_format = AV_PIX_FMT_RGB24;
 enum { TOLERANCE_US = 1000 };
@@ -45,11 +46,9 @@ static int64_t seek(struct media_video_input *input, double seconds)
      * different times. And a little later, as some containers round to milliseconds. */
     int64_t time_us = (int64_t)(seconds * AV_TIME_BASE) + TOLERANCE_US;
     const AVStream *stream = input->stream;
-    if (stream->start_time != AV_NOPTS_VALUE) {
-        time_us += av_rescale_q(stream->start_time, stream->time_base, AV_TIME_BASE_Q);
-    } else if (input->format->start_time != AV_NOPTS_VALUE) {
-        time_us += input->format->start_time;
-    }
+    time_us += stream->start_time != AV_NOPTS_VALUE
+                   ? media_timing_start_us(stream->start_time, stream->time_base)
+                   : media_timing_start_us(input->format->start_time, AV_TIME_BASE_Q);
     int64_t in_file = av_rescale_q(time_us, AV_TIME_BASE_Q, stream->time_base);
     if (seconds > 0 &&
         av_seek_frame(input->format, stream->index, in_file, AVSEEK_FLAG_BACKWARD) >= 0) {

@@ -2,6 +2,7 @@
 #include "media/video_timing.h"
 
 #include <libavutil/avstring.h>
+#include <libavutil/common.h>
 
 #include "media/video_compat.h"
 
@@ -51,6 +52,13 @@ static bool is_plausible(int64_t time, const AVStream *stream)
     return time_us > -max_time_us && time_us < max_time_us;
 }
 
+int64_t media_timing_start_us(int64_t start, AVRational time_base)
+{
+    const int64_t start_us =
+        start != AV_NOPTS_VALUE ? av_rescale_q(start, time_base, AV_TIME_BASE_Q) : 0;
+    return start_us > -max_time_us && start_us < max_time_us ? start_us : 0;
+}
+
 static void drop_implausible_times(AVPacket *packet, const AVStream *stream)
 {
     if (packet->pts != AV_NOPTS_VALUE && !is_plausible(packet->pts, stream)) {
@@ -81,7 +89,8 @@ static void note_end(struct media_video_input *input, const AVPacket *packet,
 {
     int64_t start = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
     if (start != AV_NOPTS_VALUE) {
-        int64_t end_us = av_rescale_q(start + packet->duration, stream->time_base, AV_TIME_BASE_Q);
+        int64_t end_us =
+            av_rescale_q(av_sat_add64(start, packet->duration), stream->time_base, AV_TIME_BASE_Q);
         if (input->last_end_us == AV_NOPTS_VALUE || end_us > input->last_end_us) {
             input->last_end_us = end_us;
         }
@@ -165,13 +174,14 @@ double media_timing_missing_seconds(const struct media_video_input *input)
             return 0;
         }
     }
-    if (format->duration <= 0 || input->last_end_us == AV_NOPTS_VALUE ||
+    if (format->duration <= 0 || format->duration >= max_time_us ||
+        input->last_end_us == AV_NOPTS_VALUE ||
         format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE) {
         return 0;
     }
     /* Matroska's duration is the time at the end, others' is from the first picture or sound. */
     bool from_zero = av_match_name("matroska", format->iformat->name);
-    int64_t start_us = format->start_time != AV_NOPTS_VALUE && !from_zero ? format->start_time : 0;
+    int64_t start_us = from_zero ? 0 : media_timing_start_us(format->start_time, AV_TIME_BASE_Q);
     int64_t missing_us = start_us + format->duration - input->last_end_us;
     return missing_us >= TOLERATED_GAP_US ? (double)missing_us / AV_TIME_BASE : 0;
 }

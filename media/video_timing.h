@@ -29,4 +29,8 @@ int64_t media_timing_frame_duration(const struct media_video_input *input);
  * complete or if that cannot be told. */
 double media_timing_missing_seconds(const struct media_video_input *input);
 
+/* Where a file or stream says that it begins, in microseconds: 0 where it does not, and for times
+ * that no clock ever shows, with which one cannot reckon. */
+int64_t media_timing_start_us(int64_t start, AVRational time_base);
+
 #endif

@@ -211,15 +211,26 @@ def test_ended_between_the_output_and_its_parts(program, run, tmp_path, clip):
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
 
-def test_damaged_segment_is_made_again(program, run, tmp_path, clip):
+def change_time(entry):
+    """One digit of one frame's time, as a failing disk or a curious editor might."""
+    text = entry.read_text()
+    at = text.index("]", text.index('"times"')) - 1
+    entry.write_text(text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1:])
+
+
+def flip_bit(packets):
+    data = bytearray(packets.read_bytes())
+    data[len(data) // 2] ^= 1
+    packets.write_bytes(data)
+
+
+@pytest.mark.parametrize("name,damage", [("000001.nut", flip_bit), ("000001.json", change_time)])
+def test_damaged_segment_is_made_again(program, run, tmp_path, clip, name, damage):
     whole, target = tmp_path / "whole.mp4", tmp_path / "out.mp4"
     options = [clip, "-o", target, *FAST, "--segment-frames", 5]
     assert run("upscale", clip, "-o", whole, *FAST, "--segment-frames", 5).returncode == 0
     leave_unfinished(program, target, 3, "upscale", *options)
-    victim = parts_of(target) / "000001.nut"
-    data = bytearray(victim.read_bytes())
-    data[len(data) // 2] ^= 1
-    victim.write_bytes(data)
+    damage(parts_of(target) / name)
     done = run("upscale", *options, "--resume")
     assert done.returncode == 0, done.stderr
     same_video(whole, target)

@@ -326,7 +326,7 @@ def test_wrong_values(run, clip, frames, tmp_path):
 
 @pytest.fixture
 def long_clip(tmp_path):
-    return clips.make_clip(tmp_path / "long.mp4", size="160x120", rate=25, seconds=8)
+    return clips.make_clip(tmp_path / "long.mp4", size="96x72", rate=25, seconds=4)
 
 
 def interrupt(program, arguments, ready, how=signal.SIGINT):
@@ -350,14 +350,14 @@ def test_cancelled_leaves_nothing(program, long_clip, out):
 
 def test_resume(run, program, long_clip, out, tmp_path):
     """After a kill; the same pictures as without."""
-    options = ("--segment-frames", "20", *FAST)
+    options = ("--segment-frames", "10", *FAST)
     parts = out / "%d.png.parts"
     killed = interrupt(program, [long_clip, "-o", out / "%d.png", *options],
                        lambda: (parts / "000001.json").exists(), signal.SIGKILL)
     assert killed == -signal.SIGKILL and parts.is_dir()
-    notes = upscale(run, long_clip, "-o", out / "%d.png", "--segment-frames", "20", "--resume")
+    notes = upscale(run, long_clip, "-o", out / "%d.png", "--segment-frames", "10", "--resume")
     assert "continues behind frame" in notes
-    assert names(out) == sorted(f"{n}.png" for n in range(1, 201))
+    assert names(out) == sorted(f"{n}.png" for n in range(1, 101))
     whole = tmp_path / "whole"
     whole.mkdir()
     upscale(run, long_clip, "-o", whole / "%d.png")
@@ -368,13 +368,23 @@ def test_resume_of_pictures(run, program, long_clip, out, tmp_path):
     """A sequence that has changed is not continued."""
     clips.ffmpeg("-i", long_clip, tmp_path / "%d.jpg")
     target = out / "out.mkv"
-    arguments = [tmp_path / "%d.jpg", "-o", target, "--segment-frames", "20", *FAST]
+    arguments = [tmp_path / "%d.jpg", "-o", target, "--segment-frames", "10", *FAST]
     assert interrupt(program, arguments, lambda: (out / "out.mkv.parts" / "000001.json").exists()) == 130
     first, other = tmp_path / "1.jpg", (tmp_path / "2.jpg").read_bytes()
     before = first.read_bytes()
     first.write_bytes(other)
     assert "the input has changed" in refused(run, OUTPUT, *arguments[:-2], "--resume")
     first.write_bytes(before)
-    (tmp_path / "1.jpg").touch()
     upscale(run, *arguments[:-2], "--resume", "--force")
-    assert len(clips.decoded_times(target)) == 200 and names(out) == ["out.mkv"]
+    assert len(clips.decoded_times(target)) == 100 and names(out) == ["out.mkv"]
+
+
+def test_resume_enters_pictures_in_the_middle(run, program, long_clip, out, tmp_path):
+    clips.ffmpeg("-i", long_clip, tmp_path / "%d.jpg")
+    whole, target = out / "whole.mkv", out / "out.mkv"
+    options = ["--codec", "ffv1", "--segment-frames", "10", *FAST]
+    source = tmp_path / "%d.jpg"
+    assert interrupt(program, [source, "-o", target, *options], lambda: (out / "out.mkv.parts" / "000001.json").exists()) == 130
+    assert "continues behind frame" in upscale(run, source, "-o", target, *options[:-2], "--resume")
+    upscale(run, source, "-o", whole, *options[:2])
+    assert clips.ffmpeg("-i", whole, "-f", "framemd5", "-") == clips.ffmpeg("-i", target, "-f", "framemd5", "-")
