@@ -113,8 +113,9 @@ static enum media_status read_packet(struct media_video_input *input, media_pack
     }
     const AVStream *stream = input->format->streams[packet->stream_index];
     enum media_status status = MEDIA_OK;
-    if (input->sequence != NULL) {
-        media_video_sequence_take(input->sequence, packet);
+    if (input->sequence != NULL &&
+        !media_video_sequence_take(input->sequence, stream->codecpar->codec_id, packet)) {
+        note_damage(input);
     }
     media_timing_of_packet(input, packet, stream);
     if (stream != input->stream) {

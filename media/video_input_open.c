@@ -212,7 +212,6 @@ static enum media_status open_decoder(struct media_video_input *input, struct me
     input->decoder->thread_count = n_cpus < MAX_DECODER_THREADS ? n_cpus : MAX_DECODER_THREADS;
     if (input->sequence != NULL) {
         input->decoder->thread_count = 1; /* what fails is the picture that was sent last */
-        input->decoder->err_recognition |= AV_EF_EXPLODE;
     }
     if (input->strict) {
         input->decoder->err_recognition |=

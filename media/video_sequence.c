@@ -225,12 +225,27 @@ enum media_status media_video_sequence_open(struct media_video_sequence **sequen
 /* --------------------------------------------------------------------------------- the reading --
  */
 
-void media_video_sequence_take(struct media_video_sequence *sequence, const AVPacket *packet)
+/* Is there an end of image behind the last scan? A preview in front of it has one of its own. */
+static bool is_whole_jpeg(const uint8_t *data, int size)
+{
+    enum { MARK = 0xff, SCAN = 0xda, END = 0xd9 };
+    bool ended = false;
+    for (int i = 0; i + 1 < size; i++) {
+        if (data[i] == MARK && (data[i + 1] == SCAN || data[i + 1] == END)) {
+            ended = data[i + 1] == END;
+        }
+    }
+    return ended;
+}
+
+bool media_video_sequence_take(struct media_video_sequence *sequence, enum AVCodecID codec,
+                               const AVPacket *packet)
 {
     sequence->number = sequence->extent.first;
     if (packet->pts > 0) {
         sequence->number += (uint64_t)packet->pts;
     }
+    return codec != AV_CODEC_ID_MJPEG || is_whole_jpeg(packet->data, packet->size);
 }
 
 bool media_video_sequence_is_at_end(const struct media_video_sequence *sequence)

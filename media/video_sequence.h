@@ -29,8 +29,10 @@ enum media_status media_video_sequence_open(struct media_video_sequence **sequen
                                             const struct media_video_options *options,
                                             const atomic_bool *cancel, struct media_error *error);
 
-/* Of a packet of the demuxer, before its times are changed. */
-void media_video_sequence_take(struct media_video_sequence *sequence, const AVPacket *packet);
+/* Of a packet of the demuxer, before its times are changed. False for a picture that is cut off
+ * where its decoder would not mind. */
+bool media_video_sequence_take(struct media_video_sequence *sequence, enum AVCodecID codec,
+                               const AVPacket *packet);
 
 /* Was the last picture read? A demuxer that has ended before it has met an error. */
 bool media_video_sequence_is_at_end(const struct media_video_sequence *sequence);

@@ -217,6 +217,27 @@ def test_grey(run, tmp_path, out):
     assert pixels(out / "c1.png").mean() <= 2
 
 
+def test_kinds_of_pictures(run, tmp_path, out, frames):
+    """One colour in every kind of file that may stand between others, and a picture turned by its EXIF."""
+    colour = (200, 100, 50)
+    image = Image.new("RGB", SIZE, colour)
+    kinds = [image, image.quantize(16), image.convert("RGBA")]
+    for number, kind in enumerate(kinds, 1):
+        kind.save(out / f"{number}.png")
+        kind.convert("RGBA").save(out / f"t{number}.tif", compression="tiff_lzw")
+        kind.convert("RGB").save(out / f"w{number}.webp", lossless=True)
+    for pattern in ("%d.png", "t%d.tif", "w%d.webp"):
+        upscale(run, out / pattern, "-o", out / "made_%d.png", "--force", "--precision", "fp32")
+        for number in range(1, len(kinds) + 1):
+            inside = pixels(out / f"made_{number}.png")[16:-16, 16:-16]
+            assert abs(inside - colour).max() <= 3
+    turned = Image.Exif()
+    turned[0x112] = 6
+    Image.open(frames / "00008.png").save(out / "e1.jpg", exif=turned)
+    upscale(run, out / "e%d.jpg", "-o", out / "e%d.png")
+    assert Image.open(out / "e1.png").size == (64, 96)
+
+
 def test_rotation_is_applied(run, tmp_path, clip, out):
     turned = tmp_path / "turned.mp4"
     clips.ffmpeg("-i", clip, "-c", "copy", "-metadata:s:v", "rotate=90", turned)
@@ -269,7 +290,7 @@ def test_another_size_is_named(run, frames, out):
     assert names(out) == []
 
 
-@pytest.mark.parametrize("extension", ["png", "jpg"])
+@pytest.mark.parametrize("extension", ["png", "jpg", "tif"])
 @pytest.mark.parametrize("damage", ["empty", "text", "cut"])
 def test_damage_is_named(run, clip, out, tmp_path, extension, damage):
     clips.ffmpeg("-i", clip, tmp_path / f"%d.{extension}")
