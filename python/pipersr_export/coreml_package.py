@@ -137,6 +137,12 @@ def write(model, path, size=None, replace=False):
         made = pathlib.Path(folder, "made.mlpackage")
         package.save(str(made))
         _make_repeatable(coremltools, made, model)
+        old = pathlib.Path(folder, "replaced")
         if replace and path.exists():
-            path.rename(pathlib.Path(folder, "replaced"))
-        made.rename(path)
+            path.rename(old)
+        try:
+            made.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
