@@ -51,6 +51,7 @@ dpkg-dev
 debhelper
 fakeroot
 lintian
+systemd
 patchelf
 zsh
 fish

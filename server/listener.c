@@ -99,10 +99,11 @@ int server_listener_unix(const char *path, struct server_problem *problem)
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* No one else may connect, from the first moment on. */
     const mode_t mask = umask(0177);
-    const bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    const bool listens = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+                         listen(fd, BACKLOG) == 0;
     const int reason = errno;
     umask(mask);
-    if (bound && listen(fd, BACKLOG) == 0)
+    if (listens)
         return fd;
     server_fail(problem, 500, "internal", "cannot listen on %s: %s", path, strerror(reason));
     if (fd >= 0)
@@ -110,19 +111,67 @@ int server_listener_unix(const char *path, struct server_problem *problem)
     return -1;
 }
 
-size_t server_listener_inherited(int *fds, size_t maximum)
+/* A socket on which clients can be waited for, of a family that the rest knows. */
+static bool is_usable(int fd)
 {
-    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-    if (!pid || !count || strtol(pid, NULL, 10) != (long)getpid())
-        return 0;
-    const long n = strtol(count, NULL, 10);
-    size_t found = 0;
-    for (long i = 0; i < n && found < maximum; i++) {
-        const int fd = FIRST_INHERITED + (int)i;
-        if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
-            fds[found++] = fd;
-    }
+    int type = 0, listens = 0, family = 0;
+    socklen_t size = sizeof(int);
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens &&
+           getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 &&
+           (family == AF_INET || family == AF_INET6 || family == AF_UNIX);
+}
+
+static void forget_environment(void)
+{
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
-    return found;
+    unsetenv("LISTEN_FDNAMES");
+}
+
+bool server_listener_inherited(int *fds, size_t maximum, size_t *found,
+                               struct server_problem *problem)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    *found = 0;
+    if (!pid || !count || strtol(pid, NULL, 10) != (long)getpid())
+        return true;
+    const long n = strtol(count, NULL, 10);
+    forget_environment();
+    if (n < 0 || (size_t)n > maximum)
+        return server_fail(problem, 500, "internal", "LISTEN_FDS is %ld, not 0 to %zu", n, maximum);
+    for (long i = 0; i < n; i++) {
+        const int fd = FIRST_INHERITED + (int)i;
+        if (!is_usable(fd) || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 ||
+            fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+            return server_fail(problem, 500, "internal",
+                               "descriptor %d is no listening socket; systemd's unit has to say "
+                               "ListenStream and Accept=no",
+                               fd);
+        fds[(*found)++] = fd;
+    }
+    return true;
+}
+
+void server_listener_where(int fd, struct server_listener_place *place)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof address;
+    *place = (struct server_listener_place){"", 0, false};
+    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+        return;
+    if (address.ss_family == AF_UNIX) {
+        const struct sockaddr_un *local = (const void *)&address;
+        /* One of no path is of Linux' abstract names. */
+        snprintf(place->address, sizeof place->address, "%.*s", (int)sizeof local->sun_path,
+                 local->sun_path);
+        place->is_local = true;
+        return;
+    }
+    const void *number = address.ss_family == AF_INET6
+                             ? (const void *)&((struct sockaddr_in6 *)&address)->sin6_addr
+                             : (const void *)&((struct sockaddr_in *)&address)->sin_addr;
+    inet_ntop(address.ss_family, number, place->address, sizeof place->address);
+    place->port = port_of(fd);
+    place->is_local = server_listener_is_loopback(place->address);
 }

@@ -21,7 +21,17 @@ int server_listener_tcp(const char *address, unsigned *port, struct server_probl
  * with a problem. */
 int server_listener_unix(const char *path, struct server_problem *problem);
 
-/* The sockets that systemd has opened for this process (sd_listen_fds(3)); their number. */
-size_t server_listener_inherited(int *fds, size_t maximum);
+/* The sockets that systemd has opened for this process (sd_listen_fds(3)), and their number, which
+ * may be 0. False with a problem if there are more, or one is no listening socket. */
+bool server_listener_inherited(int *fds, size_t maximum, size_t *found,
+                               struct server_problem *problem);
+
+/* Where a socket listens. */
+struct server_listener_place {
+    char address[256]; /* a number, or the path of a socket in the file system */
+    unsigned port;     /* 0: it is no TCP socket */
+    bool is_local;     /* other machines do not reach it */
+};
+void server_listener_where(int fd, struct server_listener_place *place);
 
 #endif

@@ -28,7 +28,9 @@ struct service {
     char *certificate, *private_key; /* PEM texts */
     int listeners[SERVER_MAX_LISTENERS];
     size_t n_listeners;
-    unsigned port; /* 0: no TCP */
+    struct server_listener_place tcp; /* the first; port 0: none */
+    const char *unix_path;            /* of a socket of our own, or NULL */
+    bool is_local;                    /* other machines reach none of them */
     struct server_jobs *jobs;
     struct server_access *access;
     struct mcp_paths paths; /* that MCP clients may use */
@@ -138,31 +140,64 @@ static int add_listener(struct service *service, int fd, const struct server_pro
     return SERVER_EXIT_OK;
 }
 
-static int open_listeners(struct service *service)
+/* Other machines are let in only with a key that somebody chose. */
+static int check_reach(const struct service *service, const char *address)
+{
+    const struct server_serve_options *options = service->options;
+    if (service->is_local || options->key || options->key_file)
+        return SERVER_EXIT_OK;
+    fprintf(stderr,
+            "pipersr: listening on %s lets other machines in: give --key or --key-file, so that "
+            "you choose the key; see 'pipersr serve --help'\n",
+            address);
+    return SERVER_EXIT_USAGE;
+}
+
+static int take_inherited(struct service *service)
+{
+    struct server_listener_place place;
+    int status = SERVER_EXIT_OK;
+    for (size_t i = 0; status == SERVER_EXIT_OK && i < service->n_listeners; i++) {
+        server_listener_where(service->listeners[i], &place);
+        service->is_local = service->is_local && place.is_local;
+        if (place.port && !service->tcp.port)
+            service->tcp = place;
+        else if (!place.port)
+            printf("listening on %s\n", place.address);
+        status = check_reach(service, place.address);
+    }
+    return status;
+}
+
+static int open_own(struct service *service)
 {
     const struct server_serve_options *options = service->options;
     const char *address = options->listen_address ? options->listen_address : "127.0.0.1";
     struct server_problem problem;
-    int status = SERVER_EXIT_OK;
-    service->n_listeners = server_listener_inherited(service->listeners, SERVER_MAX_LISTENERS - 2);
-    if (service->n_listeners > 0)
-        return status;
-    if (!server_listener_is_loopback(address) && !options->key && !options->key_file) {
-        fprintf(stderr,
-                "pipersr: --listen %s lets other machines in: give --key or --key-file, so that "
-                "you choose the key; see 'pipersr serve --help'\n",
-                address);
-        return SERVER_EXIT_USAGE;
-    }
-    if (options->unix_path)
+    service->is_local = server_listener_is_loopback(address);
+    int status = check_reach(service, address);
+    if (status == SERVER_EXIT_OK && options->unix_path) {
         status =
             add_listener(service, server_listener_unix(options->unix_path, &problem), &problem);
+        service->unix_path = status == SERVER_EXIT_OK ? options->unix_path : NULL;
+    }
     if (status == SERVER_EXIT_OK && (options->listen_address || !options->unix_path)) {
-        service->port = options->port;
-        status =
-            add_listener(service, server_listener_tcp(address, &service->port, &problem), &problem);
+        snprintf(service->tcp.address, sizeof service->tcp.address, "%s", address);
+        service->tcp.port = options->port;
+        status = add_listener(service, server_listener_tcp(address, &service->tcp.port, &problem),
+                              &problem);
     }
     return status;
+}
+
+static int open_listeners(struct service *service)
+{
+    struct server_problem problem;
+    service->is_local = true;
+    if (!server_listener_inherited(service->listeners, SERVER_MAX_LISTENERS, &service->n_listeners,
+                                   &problem))
+        return fail(SERVER_EXIT_INPUT, &problem);
+    return service->n_listeners > 0 ? take_inherited(service) : open_own(service);
 }
 
 /* ------------------------------------------------------------------------------------- running */
@@ -194,22 +229,22 @@ static int open_all(struct service *service)
 static void announce(const struct service *service)
 {
     const struct server_serve_options *options = service->options;
-    const char *address = options->listen_address ? options->listen_address : "127.0.0.1";
-    const bool is_six = strchr(address, ':') != NULL;
+    const unsigned port = service->tcp.port;
+    const bool is_six = strchr(service->tcp.address, ':') != NULL;
     char url[300], token[SERVER_KEY_SIZE];
     snprintf(url, sizeof url, "%s://%s%.200s%s:%u", service->certificate ? "https" : "http",
-             is_six ? "[" : "", address, is_six ? "]" : "", service->port);
-    if (service->port)
+             is_six ? "[" : "", service->tcp.address, is_six ? "]" : "", port);
+    if (port)
         printf("listening on %s\n", url);
-    if (options->unix_path)
-        printf("listening on %s\n", options->unix_path);
+    if (service->unix_path)
+        printf("listening on %s\n", service->unix_path);
     if (options->key || options->key_file)
         puts("session key: the one that was given");
     else
         printf("session key: %s\n", service->key);
-    if (service->port && server_access_make_token(service->access, token))
+    if (port && server_access_make_token(service->access, token))
         printf("open in a browser, once: %s/?token=%s\n", url, token);
-    if (service->port && !server_listener_is_loopback(address))
+    if (!service->is_local)
         fprintf(stderr, "pipersr: other machines can reach this server%s\n",
                 service->certificate ? "" : ", and without TLS others on the way can read the key");
     fflush(stdout);
@@ -257,8 +292,8 @@ static void close_all(struct service *service)
     server_http_close(service->http);
     server_jobs_close(service->jobs);
     server_access_free(service->access);
-    if (service->options->unix_path && service->http)
-        unlink(service->options->unix_path);
+    if (service->unix_path)
+        unlink(service->unix_path);
     if (service->private_key)
         gnutls_memset(service->private_key, 0, strlen(service->private_key));
     gnutls_memset(service->key, 0, sizeof service->key);
@@ -276,8 +311,7 @@ static int allow_folders(struct service *service)
     for (const char *const *each = options->allowed_folders; *each; each++)
         if (!mcp_paths_allow(&service->paths, *each, &problem))
             return fail(SERVER_EXIT_INPUT, &problem);
-    if (service->paths.count == 0 &&
-        (!options->listen_address || server_listener_is_loopback(options->listen_address)) &&
+    if (service->paths.count == 0 && service->is_local &&
         !mcp_paths_allow_default(&service->paths, &problem))
         return fail(SERVER_EXIT_INPUT, &problem);
     return SERVER_EXIT_OK;
@@ -295,9 +329,9 @@ int server_serve(int argc, char **argv)
     if (status == SERVER_EXIT_OK)
         status = read_certificate(&service);
     if (status == SERVER_EXIT_OK)
-        status = allow_folders(&service);
-    if (status == SERVER_EXIT_OK)
         status = open_listeners(&service);
+    if (status == SERVER_EXIT_OK)
+        status = allow_folders(&service);
     if (status == SERVER_EXIT_OK)
         status = run(&service);
     close_all(&service);
