@@ -21,7 +21,7 @@ static void add_common_headers(const struct server_request *request, struct MHD_
         return;
     MHD_add_response_header(response, "Access-Control-Allow-Origin", request->origin);
     MHD_add_response_header(response, "Access-Control-Expose-Headers",
-                            "Location, Retry-After, ETag, Content-Disposition");
+                            "Location, Retry-After, ETag, Content-Disposition, Mcp-Session-Id");
     MHD_add_response_header(response, "Vary", "Origin");
 }
 

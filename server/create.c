@@ -19,6 +19,8 @@ struct creation {
     char *name;
     char *input_path; /* of an upload or of an earlier job; NULL: the file is this request's body */
     bool is_outside;  /* it is not in the state folder */
+    char *fingerprint; /* NULL without an idempotency key */
+    bool is_replayed;  /* request->id is the job that the key has made before */
     struct server_subscription *subscription; /* while it waits for the job's end */
 };
 
@@ -29,6 +31,7 @@ static void free_creation(void *own)
     json_decref(creation->options);
     free(creation->name);
     free(creation->input_path);
+    free(creation->fingerprint);
     free(creation);
 }
 
@@ -112,6 +115,34 @@ static bool find_input(struct server_request *request, struct creation *creation
     return creation->name ? true : server_fail_memory(problem);
 }
 
+/* Two requests are the same if their files, kinds and options are. A file that is here already
+ * counts by what the client calls it, not by its path: the first request's job took the upload. */
+static char *make_fingerprint(const struct server_request *request, const struct creation *creation)
+{
+    const char *upload = field(request, "upload"), *job = field(request, "job");
+    char *options = json_dumps(creation->options, JSON_COMPACT | JSON_SORT_KEYS);
+    char *fingerprint = NULL;
+    if (options && asprintf(&fingerprint, "%s upload=%s job=%s %s %s", request->upload.digest,
+                            upload ? upload : "", job ? job : "",
+                            server_job_kind_name(creation->kind), options) < 0)
+        fingerprint = NULL;
+    free(options);
+    return fingerprint;
+}
+
+/* Comes before the search for the input, which may be gone by the second time. */
+static bool find_earlier(struct server_request *request, struct creation *creation)
+{
+    if (!request->idempotency_key)
+        return true;
+    creation->fingerprint = make_fingerprint(request, creation);
+    return creation->fingerprint
+               ? server_jobs_find_earlier(creation->jobs, request->idempotency_key,
+                                          creation->fingerprint, request->id,
+                                          &creation->is_replayed, &request->problem)
+               : server_fail_memory(&request->problem);
+}
+
 static bool begin(struct server_request *request, enum server_job_kind kind)
 {
     struct creation *creation = calloc(1, sizeof *creation);
@@ -124,31 +155,19 @@ static bool begin(struct server_request *request, enum server_job_kind kind)
     creation->options = json_object();
     if (!creation->options)
         return server_fail_memory(&request->problem);
-    return find_input(request, creation) && gather_options(request, creation);
+    return gather_options(request, creation) && find_earlier(request, creation) &&
+           (creation->is_replayed || find_input(request, creation));
 }
 
 /* ---------------------------------------------------------------------------------------- the job
  */
 
-/* Two requests are the same if their files, kinds and options are. */
-static char *make_fingerprint(const struct server_request *request)
-{
-    const struct creation *creation = request->own;
-    char *options = json_dumps(creation->options, JSON_COMPACT | JSON_SORT_KEYS);
-    char *fingerprint = NULL;
-    if (options && asprintf(&fingerprint, "%s %s %s %s", request->upload.digest,
-                            creation->input_path ? creation->input_path : "",
-                            server_job_kind_name(creation->kind), options) < 0)
-        fingerprint = NULL;
-    free(options);
-    return fingerprint;
-}
-
 /* In a thread of the pool: waits for the disk. */
 static void create_job(struct server_request *request)
 {
-    char *fingerprint = make_fingerprint(request);
     const struct creation *creation = request->own;
+    if (creation->is_replayed)
+        return;
     const char *upload = field(request, "upload");
     const struct server_job_request wanted = {
         .kind = creation->kind,
@@ -159,13 +178,9 @@ static void create_job(struct server_request *request)
         .link_input = creation->input_path != NULL,
         .options = creation->options,
         .idempotency_key = request->idempotency_key,
-        .fingerprint = fingerprint};
-    if (!fingerprint)
-        server_fail_memory(&request->problem);
-    else if (server_jobs_create(creation->jobs, &wanted, request->id, NULL, &request->problem) &&
-             upload)
+        .fingerprint = creation->fingerprint};
+    if (server_jobs_create(creation->jobs, &wanted, request->id, NULL, &request->problem) && upload)
         server_uploads_remove(request->http->uploads, upload, NULL);
-    free(fingerprint);
 }
 
 static bool is_set(const char *value)

@@ -196,24 +196,6 @@ static bool reserve(struct server_jobs *jobs, struct server_problem *problem)
     return true;
 }
 
-/* The job that was made under this key, if any. False with a problem if its payload was another. */
-static bool find_earlier(struct server_jobs *jobs, const struct server_job_request *request,
-                         char id[SERVER_ID_SIZE], bool *existed, struct server_problem *problem)
-{
-    for (size_t i = 0; request->idempotency_key && i < jobs->n_entries; i++) {
-        const struct server_job *job = jobs->entries[i]->job;
-        if (!job->idempotency_key || strcmp(job->idempotency_key, request->idempotency_key) != 0)
-            continue;
-        if (strcmp(job->fingerprint, request->fingerprint) != 0)
-            return server_fail(
-                problem, 422, "idempotency-key-reused",
-                "this Idempotency-Key was used with another payload; take a new one");
-        memcpy(id, job->id, SERVER_ID_SIZE);
-        *existed = true;
-    }
-    return true;
-}
-
 static char *copy_text(const char *text)
 {
     return text ? strdup(text) : NULL;
@@ -321,8 +303,9 @@ bool server_jobs_create(struct server_jobs *jobs, const struct server_job_reques
 {
     bool found = false;
     pthread_mutex_lock(&jobs->mutex);
-    const bool allowed =
-        find_earlier(jobs, request, id, &found, problem) && (found || reserve(jobs, problem));
+    const bool allowed = server_jobs_find_key(jobs, request->idempotency_key, request->fingerprint,
+                                              id, &found, problem) &&
+                         (found || reserve(jobs, problem));
     pthread_mutex_unlock(&jobs->mutex);
     if (existed)
         *existed = found;

@@ -56,6 +56,12 @@ struct server_job_request {
 bool server_jobs_create(struct server_jobs *jobs, const struct server_job_request *request,
                         char id[SERVER_ID_SIZE], bool *existed, struct server_problem *problem);
 
+/* Has a request with this idempotency key made a job? Then *existed, and `id` gets the job's. False
+ * with a problem (422) if that request's fingerprint was another. */
+bool server_jobs_find_earlier(struct server_jobs *jobs, const char *key, const char *fingerprint,
+                              char id[SERVER_ID_SIZE], bool *existed,
+                              struct server_problem *problem);
+
 /* A queued or running job becomes cancelled and keeps its row; a finished one stays as it is.
  * 404 if there is none. Waits. */
 bool server_jobs_cancel(struct server_jobs *jobs, const char *id, struct server_problem *problem);

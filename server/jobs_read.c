@@ -252,6 +252,34 @@ bool server_jobs_find_input(struct server_jobs *jobs, const char *id, char **pat
                  : server_fail(problem, 404, "not-found", "there is no job %.40s", id);
 }
 
+bool server_jobs_find_key(const struct server_jobs *jobs, const char *key, const char *fingerprint,
+                          char id[SERVER_ID_SIZE], bool *existed, struct server_problem *problem)
+{
+    for (size_t i = 0; key && i < jobs->n_entries; i++) {
+        const struct server_job *job = jobs->entries[i]->job;
+        if (!job->idempotency_key || strcmp(job->idempotency_key, key) != 0)
+            continue;
+        if (strcmp(job->fingerprint, fingerprint) != 0)
+            return server_fail(
+                problem, 422, "idempotency-key-reused",
+                "this Idempotency-Key was used with another payload; take a new one");
+        memcpy(id, job->id, SERVER_ID_SIZE);
+        *existed = true;
+    }
+    return true;
+}
+
+bool server_jobs_find_earlier(struct server_jobs *jobs, const char *key, const char *fingerprint,
+                              char id[SERVER_ID_SIZE], bool *existed,
+                              struct server_problem *problem)
+{
+    *existed = false;
+    pthread_mutex_lock(&jobs->mutex);
+    const bool fits = server_jobs_find_key(jobs, key, fingerprint, id, existed, problem);
+    pthread_mutex_unlock(&jobs->mutex);
+    return fits;
+}
+
 /* ------------------------------------------------------------------------------------ events -- */
 
 struct server_subscription *server_jobs_subscribe(struct server_jobs *jobs, const char *id,

@@ -64,6 +64,11 @@ struct server_jobs {
 /* With the lock held. NULL if there is none. */
 struct server_entry *server_jobs_find(struct server_jobs *jobs, const char *id);
 
+/* As server_jobs_find_earlier(), with the lock held; `key` may be NULL, and *existed stays as it is
+ * where there is no such job. */
+bool server_jobs_find_key(const struct server_jobs *jobs, const char *key, const char *fingerprint,
+                          char id[SERVER_ID_SIZE], bool *existed, struct server_problem *problem);
+
 /* With the lock held: the job has changed. */
 void server_jobs_tell(struct server_jobs *jobs, struct server_job *job);
 

@@ -13,7 +13,8 @@ enum MHD_Result server_handle_preflight(struct server_request *request)
         MHD_add_response_header(response, "Access-Control-Allow-Methods", "GET, POST, DELETE");
         MHD_add_response_header(response, "Access-Control-Allow-Headers",
                                 "X-Session-Key, Authorization, Content-Type, Idempotency-Key, "
-                                "Last-Event-ID, Range, If-Range, If-None-Match");
+                                "Last-Event-ID, Range, If-Range, If-None-Match, Mcp-Session-Id, "
+                                "MCP-Protocol-Version, Mcp-Method, Mcp-Name");
         MHD_add_response_header(response, "Access-Control-Max-Age", "600");
     }
     return server_answer(request, 204, response);

@@ -117,6 +117,26 @@ def test_allowed_origin(make_server):
     assert get(server, Origin=origin).status_code == 401
 
 
+def test_mcp_from_an_allowed_origin(make_server):
+    """A page may send the protocol's headers, and read the session's."""
+    origin = "https://friend.example"
+    server = make_server("--allow-origin", origin).start()
+    preflight = get(server, "/mcp", "OPTIONS", Origin=origin, Access_Control_Request_Method="POST")
+    allowed = {name.strip().lower() for name in preflight.headers["Access-Control-Allow-Headers"].split(",")}
+    assert preflight.status_code == 204 and "DELETE" in preflight.headers["Access-Control-Allow-Methods"]
+    assert allowed >= {
+        "x-session-key", "content-type", "mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id"
+    }  # fmt: skip
+    message = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "page", "version": "1"}}
+    answer = server.request(
+        "POST", "/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": message}, headers={"Origin": origin}
+    )
+    assert answer.status_code == 200 and answer.headers["Mcp-Session-Id"]
+    assert answer.headers["Access-Control-Allow-Origin"] == origin
+    exposed = {name.strip().lower() for name in answer.headers["Access-Control-Expose-Headers"].split(",")}
+    assert "mcp-session-id" in exposed
+
+
 def test_methods(server):
     answer = get(server, "/v1/jobs", "PUT", X_Session_Key=server.key)
     assert answer.status_code == 405 and "GET" in answer.headers["Allow"]

@@ -90,6 +90,35 @@ def test_idempotency(server, tiny_png):
     assert server.post(tiny_png, "image", "a.png", headers={"Idempotency-Key": "x" * 300}).status_code == 400
 
 
+@pytest.mark.parametrize("as_form", [False, True])
+def test_idempotency_of_an_upload(make_server, tiny_png, as_form):
+    """The first job takes the upload; the second request finds the job all the same, after a restart too."""
+    server = make_server().start()
+
+    def send(upload, key, **options):
+        fields = {"upload": upload, **options}
+        forms = {"files": {name: (None, value) for name, value in fields.items()}} if as_form else {"params": fields}
+        return server.request("POST", "/v1/image/upscale", headers={"Idempotency-Key": key}, **forms)
+
+    upload, other = (
+        server.request("POST", "/v1/uploads", files={"file": (name, tiny_png)}).json()["id"] for name in ("a.png", "b.png")
+    )
+    first = send(upload, "key")
+    assert first.status_code == 202, first.text
+    assert server.get(f"/v1/uploads/{upload}").status_code == 404
+    again = send(upload, "key")
+    assert again.status_code == 202 and again.headers["Location"] == first.headers["Location"], again.text
+    assert send(upload, "another key").status_code == 404
+    assert send(other, "key").status_code == send(upload, "key", scale="4").status_code == 422
+    assert server.get(f"/v1/uploads/{other}").status_code == 200
+    job = server.wait(first.json()["id"])
+    assert send(upload, "key").json() == job
+    server.kill()
+    server.start()
+    assert send(upload, "key").json()["id"] == job["id"]
+    assert server.get("/v1/jobs").json()["total"] == 1
+
+
 def test_idempotency_in_flight(server, tiny_png):
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as slow:
