@@ -50,7 +50,7 @@ def licence_names(name):
     text = (pathlib.Path("/usr/share/doc") / name / "copyright").read_text(encoding="utf-8", errors="replace")
     if not text.startswith("Format:"):
         return "see the package's copyright file"
-    return "in Debian's words: " + ", ".join(sorted(set(re.findall(r"^License: *(\S.*?) *$", text, re.MULTILINE)), key=str.lower))
+    return "in Debian's words: " + ", ".join(sorted(set(re.findall(r"^License: *(\S.*?) *$", text, re.MULTILINE)), key=lambda each: (each.lower(), each)))
 
 
 def package(name, number, supplier, purl, licence="NOASSERTION", comment=None):
