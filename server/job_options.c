@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "pipersr.h"
+#include "server/job_video.h"
 
 enum type {
     TYPE_INTEGER, /* minimum..maximum */
@@ -15,7 +16,10 @@ enum type {
     TYPE_FLAG,    /* true, false, 1, 0, on, off, yes, no; empty: true */
     TYPE_WORD,    /* of a codec, preset or format: a-z, 0-9, '_', '-'; the job says which exist */
     TYPE_MODEL,   /* of a built-in model: a client may not name files of this machine */
-    TYPE_PRECISION
+    TYPE_PRECISION,
+    TYPE_TIME, /* as on the command line; kept as it was written */
+    TYPE_DEINTERLACE,
+    TYPE_LOSSES
 };
 
 enum { VIDEO = 1 << SERVER_JOB_VIDEO, IMAGE = 1 << SERVER_JOB_IMAGE, BOTH = VIDEO | IMAGE };
@@ -26,11 +30,26 @@ static const struct option {
     enum type type;
     long minimum, maximum;
 } table[] = {
-    {"model", BOTH, TYPE_MODEL, 0, 0},    {"precision", BOTH, TYPE_PRECISION, 0, 0},
-    {"scale", BOTH, TYPE_SCALE, 0, 0},    {"format", BOTH, TYPE_WORD, 0, 0},
-    {"strip", BOTH, TYPE_FLAG, 0, 0},     {"quality", IMAGE, TYPE_INTEGER, 1, 100},
-    {"lossless", IMAGE, TYPE_FLAG, 0, 0}, {"codec", VIDEO, TYPE_WORD, 0, 0},
-    {"crf", VIDEO, TYPE_INTEGER, 0, 63},  {"preset", VIDEO, TYPE_WORD, 0, 0},
+    {"model", BOTH, TYPE_MODEL, 0, 0},
+    {"precision", BOTH, TYPE_PRECISION, 0, 0},
+    {"scale", BOTH, TYPE_SCALE, 0, 0},
+    {"format", BOTH, TYPE_WORD, 0, 0},
+    {"strip", BOTH, TYPE_FLAG, 0, 0},
+    {"quality", IMAGE, TYPE_INTEGER, 1, 100},
+    {"lossless", IMAGE, TYPE_FLAG, 0, 0},
+    {"codec", VIDEO, TYPE_WORD, 0, 0},
+    {"crf", VIDEO, TYPE_INTEGER, 0, 63},
+    {"preset", VIDEO, TYPE_WORD, 0, 0},
+    {"pix-fmt", VIDEO, TYPE_WORD, 0, 0},
+    {"deinterlace", VIDEO, TYPE_DEINTERLACE, 0, 0},
+    {"start", VIDEO, TYPE_TIME, 0, 0},
+    {"duration", VIDEO, TYPE_TIME, 1, 0},
+    {"to", VIDEO, TYPE_TIME, 1, 0},
+    {"max-height", VIDEO, TYPE_INTEGER, 2, 65536},
+    {"allow-lossy", VIDEO, TYPE_LOSSES, 0, 0},
+    {"strict", VIDEO, TYPE_FLAG, 0, 0},
+    {"no-reuse", VIDEO, TYPE_FLAG, 0, 0},
+    {"encoder-threads", VIDEO, TYPE_INTEGER, 0, 128},
 };
 
 static const struct option *find(const char *name)
@@ -99,6 +118,9 @@ static bool set_text(json_t *options, const struct option *option, const char *v
                      struct server_problem *problem)
 {
     pipersr_precision precision;
+    int64_t time_us;
+    unsigned losses;
+    int when;
     switch (option->type) {
     case TYPE_MODEL:
         if (!pipersr_model_find_built_in(value))
@@ -108,6 +130,19 @@ static bool set_text(json_t *options, const struct option *option, const char *v
         if (pipersr_precision_parse(value, &precision) != PIPERSR_OK ||
             precision == PIPERSR_PRECISION_FP16)
             return refuse(problem, option->name, "auto, fp32, bf16 or int8", value);
+        break;
+    case TYPE_TIME:
+        if (!server_video_time(value, &time_us) || time_us < option->minimum)
+            return refuse(problem, option->name, "a time such as 90, 1:30 or 0:01:30.5", value);
+        break;
+    case TYPE_DEINTERLACE:
+        if (!server_video_deinterlace(value, &when))
+            return refuse(problem, option->name, "auto, yes or no", value);
+        break;
+    case TYPE_LOSSES:
+        if (!server_video_losses(value, &losses))
+            return refuse(problem, option->name,
+                          "a list of dolby-vision, hdr10plus, hdr-vivid, hdr and depth", value);
         break;
     default:
         if (!is_word(value))
@@ -166,6 +201,23 @@ static bool set_json(json_t *options, enum server_job_kind kind, const char *nam
     return server_job_option_set(options, kind, name, number, problem);
 }
 
+/* Times that do not go together. */
+static bool check_times(const json_t *options, struct server_problem *problem)
+{
+    const char *start = json_string_value(json_object_get(options, "start"));
+    const char *to = json_string_value(json_object_get(options, "to"));
+    int64_t start_us = 0, to_us;
+    if (!to || !server_video_time(to, &to_us))
+        return true;
+    if (json_object_get(options, "duration"))
+        return server_fail(problem, 422, "bad-option", "duration and to exclude each other");
+    if (start)
+        server_video_time(start, &start_us);
+    return to_us > start_us
+               ? true
+               : server_fail(problem, 422, "bad-option", "to must be later than start");
+}
+
 json_t *server_job_options_complete(enum server_job_kind kind, const json_t *given,
                                     struct server_problem *problem)
 {
@@ -185,5 +237,8 @@ json_t *server_job_options_complete(enum server_job_kind kind, const json_t *giv
             return NULL;
         }
     }
-    return options;
+    if (check_times(options, problem))
+        return options;
+    json_decref(options);
+    return NULL;
 }

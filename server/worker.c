@@ -23,6 +23,7 @@
 #include "media/video_still.h"
 #include "server/commands.h"
 #include "server/folder.h"
+#include "server/job_video.h"
 #include "server/naming.h"
 #include "server/sandbox.h"
 #include "server/worker_engine.h"
@@ -207,6 +208,31 @@ static struct media_video_limits limits_of(const struct worker *worker)
         .demuxers = demuxers, .max_duration_s = (uint32_t)number_of(worker->order, "duration_s")};
 }
 
+/* What the command line has besides, as it was checked when the job was made. */
+static void set_video_options(const json_t *options, struct media_video_options *settings)
+{
+    const char *start = text_of(options, "start"), *to = text_of(options, "to");
+    const char *duration = text_of(options, "duration"), *losses = text_of(options, "allow-lossy");
+    const char *deinterlace = text_of(options, "deinterlace");
+    int when = MEDIA_DEINTERLACE_AUTO;
+    if (start)
+        server_video_time(start, &settings->start_us);
+    if (to)
+        server_video_time(to, &settings->end_us);
+    if (duration)
+        server_video_time(duration, &settings->duration_us);
+    if (losses)
+        server_video_losses(losses, &settings->allow_lossy);
+    if (deinterlace)
+        server_video_deinterlace(deinterlace, &when);
+    settings->deinterlace = (enum media_deinterlace)when;
+    settings->pix_fmt = text_of(options, "pix-fmt");
+    settings->max_height_px = (uint32_t)number_of(options, "max-height");
+    settings->encoder_threads = (unsigned)number_of(options, "encoder-threads");
+    settings->strict = json_is_true(json_object_get(options, "strict"));
+    settings->no_reuse = json_is_true(json_object_get(options, "no-reuse"));
+}
+
 static enum media_status upscale_video(const struct worker *worker, const struct media_job *job,
                                        const char *output, const char *target, struct made *made,
                                        struct media_error *error)
@@ -217,7 +243,7 @@ static enum media_status upscale_video(const struct worker *worker, const struct
     char *parts = server_path_join(worker->work, PARTS_FOLDER, NULL);
     if (!parts)
         return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
-    const struct media_video_options settings = {
+    struct media_video_options settings = {
         .limits = &limits,
         .max_frame_px = number_of(worker->order, "pixels"),
         .codec = text_of(options, "codec"),
@@ -230,6 +256,7 @@ static enum media_status upscale_video(const struct worker *worker, const struct
         .resume = access(parts, F_OK) == 0,
         .restart = true};
     struct media_video_result result;
+    set_video_options(options, &settings);
     enum media_status status = media_video_upscale(job, text_of(worker->order, "input"), output,
                                                    target, &settings, &result, error);
     free(parts);

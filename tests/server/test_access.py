@@ -112,6 +112,11 @@ def test_allowed_origin(make_server):
     preflight = get(server, "/v1/image/upscale", "OPTIONS", Origin=origin, Access_Control_Request_Method="POST")
     assert preflight.status_code == 204 and "POST" in preflight.headers["Access-Control-Allow-Methods"]
     assert preflight.headers["Access-Control-Allow-Origin"] == origin
+    of_mcp = get(server, "/mcp", "OPTIONS", Origin=origin, Access_Control_Request_Method="POST")
+    assert of_mcp.status_code == 204
+    for name in ("Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-ID"):
+        assert name in of_mcp.headers["Access-Control-Allow-Headers"]
+    assert "Mcp-Session-Id" in of_mcp.headers["Access-Control-Expose-Headers"]
     answer = get(server, Origin=origin, X_Session_Key=server.key)
     assert answer.status_code == 200 and answer.headers["Access-Control-Allow-Origin"] == origin
     assert get(server, Origin=origin).status_code == 401

@@ -53,6 +53,31 @@ def test_video_with_sound(server, tiny_mp4, tmp_path):
     assert [stream["codec_name"] for stream in streams] == ["h264", "aac"] and streams[0]["width"] == 128
 
 
+def test_video_options_of_the_command_line(server, tiny_mp4, tmp_path):
+    given = {"start": "0.2", "to": "0:00.7", "max-height": "64", "codec": "prores", "format": "mov",
+             "deinterlace": "no", "allow-lossy": "depth", "strict": "1", "no-reuse": "1", "encoder-threads": "1"}  # fmt: skip
+    job = server.wait(server.upscale(tiny_mp4, name="tiny.mp4", **given)["id"])
+    assert job["state"] == "done", job
+    assert (job["result"]["height_px"], job["result"]["frames"]) == (64, 5)
+    path = tmp_path / "out.mov"
+    path.write_bytes(server.get(job["result"]["url"]).content)
+    probe = ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "stream=codec_name", "-of", "csv=p=0", path]
+    assert subprocess.run(probe, stdout=subprocess.PIPE, check=True).stdout.strip() == b"prores"
+
+
+def test_video_pixel_format(server, tiny_mp4):
+    job = server.wait(server.upscale(tiny_mp4, name="tiny.mp4", duration="0.3", **{"pix-fmt": "yuv444p"})["id"])
+    assert job["state"] == "done" and job["result"]["frames"] == 3
+
+
+@pytest.mark.parametrize("options", [{"start": "soon"}, {"duration": "0"}, {"to": "1", "start": "2"}, {"to": "1", "duration": "1"},
+                                     {"deinterlace": "maybe"}, {"max-height": "1"}, {"allow-lossy": "hdr,all"},
+                                     {"encoder-threads": "129"}, {"pix-fmt": "a/b"}])  # fmt: skip
+def test_wrong_video_options(server, tiny_mp4, options):
+    answer = server.post(tiny_mp4, name="tiny.mp4", **options)
+    assert answer.status_code == 422, answer.text
+
+
 def test_raw_body(server, tiny_png):
     answer = server.request("POST", "/v1/image/upscale?name=raw.png&format=webp&wait=1", data=tiny_png)
     assert answer.headers["Content-Type"] == "image/webp"

@@ -395,7 +395,9 @@ def test_http_upload(post, server, tiny_png):
     "tool, options",
     [
         ("image_upscale", {"scale": 4, "format": "webp", "quality": 50, "lossless": False, "strip": True}),
-        ("video_upscale", {"codec": "h264", "crf": 40, "preset": "ultrafast", "format": "mkv", "strip": True}),
+        ("video_upscale", {"codec": "h264", "crf": 40, "preset": "ultrafast", "format": "mkv", "strip": True,
+                           "pix-fmt": "yuv420p", "start": "0.2", "duration": "0:00.5", "deinterlace": "no", "max-height": 96,
+                           "allow-lossy": "hdr,depth", "strict": True, "no-reuse": True, "encoder-threads": 1}),
     ],
 )
 def test_options(process, folder, tiny_mp4, tool, options):
@@ -406,7 +408,7 @@ def test_options(process, folder, tiny_mp4, tool, options):
     tools = process.ask(request("tools/list"))[0]["result"]["tools"]
     properties = next(each for each in tools if each["name"] == tool)["inputSchema"]["properties"]
     rest = {"input", "output", "force", "wait"}
-    assert set(properties) - rest == set(options) | {"scale"}
+    assert set(properties) - rest - {"to"} == set(options) | {"scale"}
     name = "tiny.mp4" if tool == "video_upscale" else "tiny.png"
     result = process.ask(call(tool, {"input": name, **options}))[0]["result"]
     assert not result["isError"], result
