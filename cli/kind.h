@@ -17,9 +17,6 @@ enum cli_kind {
     CLI_KIND_UNREADABLE /* a picture in a format that the installed libvips does not read */
 };
 
-/* Enough for every signature that is looked at. */
-enum { CLI_HEAD_BYTES = 4096 };
-
 /* "picture", "video" or "unknown". */
 const char *cli_kind_name(enum cli_kind kind);
 

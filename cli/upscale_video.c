@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/upscale_video.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/naming.h"
+
+/* The media room knows no options of ours. */
+static void tell_kept(uint64_t frames, const char *parts_folder, enum media_status status,
+                      struct media_error *error)
+{
+    char reason[sizeof error->message];
+    snprintf(reason, sizeof reason, "%.300s", error->message);
+    media_fail(error, status, "%s; %" PRIu64 " frames are kept in '%s', --resume continues", reason,
+               frames, parts_folder);
+}
 
 enum media_status cli_upscale_video(const struct media_job *job,
                                     const struct cli_upscale_options *options, char *model,
@@ -36,6 +48,8 @@ enum media_status cli_upscale_video(const struct media_job *job,
         .damaged_frames = made.damaged_frames,
         .missing_s = made.missing_s,
     };
+    if (made.frames_kept > 0 && status != MEDIA_OK && status != MEDIA_ERROR_CANCELLED)
+        tell_kept(made.frames_kept, parts_folder, status, error);
     free(model);
     return status;
 }

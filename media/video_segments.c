@@ -326,21 +326,6 @@ static bool is_empty(const struct segmented *job)
            !media_parts_has(&job->parts, name);
 }
 
-/* After a failure: says what is kept. */
-static void tell_kept(const struct segmented *job, enum media_status status,
-                      struct media_error *error)
-{
-    uint64_t frames = media_segment_list_frames(&job->list);
-    job->whole->result->frames_kept = frames;
-    if (frames == 0 || status == MEDIA_ERROR_CANCELLED) {
-        return;
-    }
-    char reason[sizeof error->message];
-    snprintf(reason, sizeof reason, "%.300s", error->message);
-    media_fail(error, status, "%s; %" PRIu64 " frames are kept in '%s', --resume continues", reason,
-               frames, job->parts.path);
-}
-
 enum media_status media_segments_upscale(struct media_pipeline *whole, const char *input_path,
                                          const char *output_path, const char *target_path,
                                          struct media_error *error)
@@ -354,7 +339,7 @@ enum media_status media_segments_upscale(struct media_pipeline *whole, const cha
     if (status == MEDIA_OK) {
         status = work(&job, error);
         if (status != MEDIA_OK) {
-            tell_kept(&job, status, error);
+            whole->result->frames_kept = media_segment_list_frames(&job.list);
         }
         /* Without a manifest it was made just now, and the job has ended before it began. */
         const bool is_new = !media_parts_has_job(job.parts.path);

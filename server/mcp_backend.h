@@ -15,6 +15,7 @@
 struct server_mcp_order {
     enum server_job_kind kind;
     const char *input_path;  /* absolute, allowed, a regular file; NULL: `upload` */
+    const char *input_name;  /* the same as the client wrote it, for messages */
     const char *upload;      /* id of an upload; NULL: `input_path` */
     const char *output_path; /* absolute, allowed; NULL: the result stays with the job */
     bool overwrite;          /* output_path may exist */

@@ -2,10 +2,14 @@
 #include "server/mcp_jobs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "media/kind.h"
 
 /* Results that resources/list tells of. */
 enum { MAX_RESULTS = 100 };
@@ -14,6 +18,29 @@ static struct server_jobs *engine(void *opaque)
 {
     const struct server_mcp_jobs *jobs = opaque;
     return jobs->jobs;
+}
+
+/* A file for the other tool is told at once, not by a job that fails. What cannot be read, or is
+ * neither, is left to the job. */
+static bool check_kind(enum server_job_kind kind, const char *path, const char *called,
+                       struct server_problem *problem)
+{
+    unsigned char head[MEDIA_KIND_HEAD_BYTES];
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const ssize_t size = fd >= 0 ? read(fd, head, sizeof head) : -1;
+    if (fd >= 0)
+        close(fd);
+    const enum media_kind found =
+        size > 0 ? media_kind_of_head(head, (size_t)size) : MEDIA_KIND_UNKNOWN;
+    if (kind == SERVER_JOB_IMAGE && found == MEDIA_KIND_VIDEO)
+        return server_fail(problem, 415, "unsupported",
+                           "'%.200s' is a video, not a picture; use the tool video_upscale",
+                           called);
+    if (kind == SERVER_JOB_VIDEO && found == MEDIA_KIND_PICTURE)
+        return server_fail(problem, 415, "unsupported",
+                           "'%.200s' is a picture, not a video; use the tool image_upscale",
+                           called);
+    return true;
 }
 
 /* The upload becomes the job's input; it stays if there is no job. */
@@ -27,7 +54,8 @@ static bool submit_upload(const struct server_mcp_jobs *jobs, const char *upload
     request->name = name;
     request->input_path = path;
     request->take_input = request->link_input = true;
-    const bool done = server_jobs_create(jobs->jobs, request, id, NULL, problem);
+    const bool done = check_kind(request->kind, path, name, problem) &&
+                      server_jobs_create(jobs->jobs, request, id, NULL, problem);
     if (done)
         server_uploads_remove(jobs->uploads, upload, NULL);
     free(path);
@@ -46,7 +74,8 @@ static bool submit(void *opaque, const struct server_mcp_order *order, char id[S
         return submit_upload(opaque, order->upload, &request, id, problem);
     request.name = strrchr(order->input_path, '/') + 1;
     request.input_path = order->input_path;
-    return server_jobs_create(engine(opaque), &request, id, NULL, problem);
+    return check_kind(order->kind, order->input_path, order->input_name, problem) &&
+           server_jobs_create(engine(opaque), &request, id, NULL, problem);
 }
 
 static json_t *document(void *opaque, const char *id)

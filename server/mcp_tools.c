@@ -206,6 +206,7 @@ static bool submit(const struct mcp_call *call, const json_t *arguments, enum se
         const struct server_mcp_order order = {
             .kind = kind,
             .input_path = prepared.input,
+            .input_name = mcp_string_at(arguments, "input"),
             .upload = mcp_string_at(arguments, "upload"),
             .output_path = prepared.output,
             .overwrite = json_is_true(json_object_get(arguments, "force")),

@@ -119,6 +119,11 @@ static json_t *order_of(const struct server_jobs *jobs, const struct server_job 
         (json_int_t)limits->duration_s, "memory_bytes", (json_int_t)limits->job_memory_bytes,
         "file_bytes", (json_int_t)room_bytes, "cpu_s",
         (json_int_t)limits->job_s * server_job_threads(limits));
+    /* Files that the client itself named, as it may hear of them. */
+    if (order && job->input_path)
+        json_object_set_new(order, "own_input", json_true());
+    if (order && job->output_path)
+        json_object_set_new(order, "output", json_string(job->output_path));
     free(input);
     free(work);
     return order;

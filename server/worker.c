@@ -27,6 +27,7 @@
 #include "server/naming.h"
 #include "server/sandbox.h"
 #include "server/worker_engine.h"
+#include "server/worker_message.h"
 
 enum { PROGRESS_MS = 100, NICENESS = 5, MAX_ORDER_BYTES = 1 << 16 };
 
@@ -114,30 +115,12 @@ static int status_of(enum media_status status, const char **name)
     }
 }
 
-/* Messages of media/ name files as this machine has them; clients know the input by its own name.
- */
-static void hide_paths(const struct worker *worker, char *message, size_t size)
-{
-    const char *const paths[] = {text_of(worker->order, "input"), worker->work};
-    for (size_t i = 0; i < 2; i++) {
-        const size_t length = strlen(paths[i]);
-        const char *const name = i == 0 ? text_of(worker->order, "name") : "the work folder";
-        char *place = length ? strstr(message, paths[i]) : NULL;
-        if (!place)
-            continue;
-        char *rest = strdup(place + length);
-        if (rest)
-            snprintf(place, size - (size_t)(place - message), "%s%s", name, rest);
-        free(rest);
-    }
-}
-
 static void say_failure(const struct worker *worker, enum media_status status,
                         struct media_error *error)
 {
     const char *name;
     const int http = status_of(status, &name);
-    hide_paths(worker, error->message, sizeof error->message);
+    server_worker_name_files(worker->order, error->message, sizeof error->message);
     json_t *detail = json_string(error->message);
     say(json_pack("{s:s, s:i, s:s, s:o}", "event", "failed", "status", http, "name", name, "detail",
                   detail ? detail : json_string("the job failed")));

@@ -3,8 +3,9 @@
  * What a job's process is told, and what it says. One JSON object on standard input:
  *
  *     {"kind": "video"|"image", "input": PATH, "work": PATH, "name": the input's name,
- *      "options": {...}, "threads": N, "parent": the server's process number,
- *      "pixels": N, "duration_s": N, "memory_bytes": N, "file_bytes": N, "cpu_s": N}
+ *      "own_input": true if the client gave the input's path, "output": the path at which the
+ * client wants the result, if it gave one, "options": {...}, "threads": N, "parent": the server's
+ * process number, "pixels": N, "duration_s": N, "memory_bytes": N, "file_bytes": N, "cpu_s": N}
  *
  * and one a line on standard output, "event" first:
  *

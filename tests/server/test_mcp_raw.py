@@ -259,6 +259,36 @@ def test_command_line(tmp_path):
         assert ended.returncode == status and ended.stdout == "" and ended.stderr.count("\n") == 1, ended
 
 
+@pytest.mark.parametrize("wait", [True, False])
+def test_the_other_tool(process, folder, tiny_mp4, wait):
+    """A file for the other tool is told at once, by the name that the client gave it."""
+    (folder / "sub").mkdir()
+    (folder / "sub" / "photo.png").write_bytes(tiny_mp4)
+    shutil.copy(folder / "tiny.png", folder / "clip.mp4")
+    process.initialize("2025-11-25")
+    for tool, name, other in (("image_upscale", "sub/photo.png", "video"), ("video_upscale", "clip.mp4", "image")):
+        result = process.ask(call(tool, {"input": name, "wait": wait}))[0]["result"]
+        text = result["content"][0]["text"]
+        assert result["isError"] and f"'{name}'" in text and f"{other}_upscale" in text, text
+
+
+def test_animation_is_for_both_tools(process, folder):
+    frames = [Image.new("P", (16, 16), color) for color in (1, 2)]
+    frames[0].putpalette([0, 0, 0, 255, 0, 0, 0, 0, 255])
+    frames[0].save(folder / "two.gif", save_all=True, append_images=frames[1:])
+    process.initialize("2025-11-25")
+    for tool, options in (("image_upscale", {}), ("video_upscale", {"format": "mp4"})):
+        result = process.ask(call(tool, {"input": "two.gif", **options}))[0]["result"]
+        assert not result["isError"], result
+
+
+def test_errors_name_the_clients_file(process, folder, tiny_mp4):
+    (folder / "cut.mp4").write_bytes(tiny_mp4[:2000])
+    process.initialize("2025-11-25")
+    result = process.ask(call("video_upscale", {"input": "cut.mp4"}))[0]["result"]
+    assert result["isError"] and str(folder / "cut.mp4") in result["content"][0]["text"], result
+
+
 def test_root_is_not_allowed_by_default(tiny_png):
     """Started in / without --allow-dir, as services are, no file of the machine is in reach."""
     process = Process("/")
@@ -348,7 +378,7 @@ def test_http_stream_closed(make_server, folder, samples):
         token = {"progressToken": 1}
         message = call(
             "image_upscale",
-            {"input": "butterfly.png", "output": f"{state}.png", "model": "pipersr-x2-fast"},
+            {"input": "butterfly.png", "output": f"{state}.png", "model": "pipersr-x2-fast", "scale": 4},
             _meta=meta(**token) if version == MODERN else token,
         )
         headers = {"MCP-Protocol-Version": version, "Mcp-Method": "tools/call", "Mcp-Name": "image_upscale",
@@ -385,6 +415,11 @@ def test_http_upload(post, server, tiny_png):
     fetched = server.get(done["result"]["uri"].removeprefix(server.url))
     with Image.open(io.BytesIO(fetched.content)) as image:
         assert image.size == (16, 16)
+    upload = server.request("POST", "/v1/uploads", files={"file": ("My photo.png", tiny_png)}).json()["id"]
+    wrong = post(call("video_upscale", {"upload": upload})).json()["result"]
+    assert wrong["isError"] and "image_upscale" in wrong["content"][0]["text"]
+    assert "'My photo.png'" in wrong["content"][0]["text"]
+    assert not post(call("image_upscale", {"upload": upload})).json()["result"]["isError"]
     again = post(call("image_upscale", {"upload": upload})).json()["result"]
     assert again["isError"] and "upload" in again["content"][0]["text"]
     for both in ({}, {"upload": "a", "input": "b"}):
