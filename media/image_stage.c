@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "media/image_stage.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,10 @@ struct stage {
     size_t ready_stride_bytes;
     uint32_t ready_room, ready_first, ready_end;
     uint32_t delivered; /* output rows handed out, from the very top */
+
+    /* Of everything above. libvips calls from several threads, one at a time: its lock does it, but
+     * the thread sanitizer does not see into that library. */
+    pthread_mutex_t mutex;
 };
 
 static int fail(struct stage *stage, enum media_status status, const char *text)
@@ -257,12 +262,9 @@ static void hand_out(const struct stage *stage, const unsigned char *row, void *
         memcpy(out, row + first * stage->sample_bytes, count * stage->sample_bytes);
 }
 
-static int generate(VipsRegion *region, void *sequence, void *a, void *b, gboolean *stop)
+static int generate_rows(struct stage *stage, VipsRegion *region, void *sequence)
 {
-    struct stage *stage = b;
     const VipsRect *area = &region->valid;
-    (void)a;
-    (void)stop;
     if ((uint32_t)area->top != stage->delivered)
         return fail(stage, MEDIA_ERROR_INTERNAL, "the writer asked for rows out of order");
 
@@ -281,9 +283,23 @@ static int generate(VipsRegion *region, void *sequence, void *a, void *b, gboole
     return 0;
 }
 
+static int generate(VipsRegion *region, void *sequence, void *a, void *b, gboolean *stop)
+{
+    struct stage *stage = b;
+    (void)a;
+    (void)stop;
+    pthread_mutex_lock(&stage->mutex);
+    const int result = generate_rows(stage, region, sequence);
+    pthread_mutex_unlock(&stage->mutex);
+    return result;
+}
+
 static void free_stage(void *data)
 {
     struct stage *stage = data;
+    pthread_mutex_lock(&stage->mutex); /* after the last of them */
+    pthread_mutex_unlock(&stage->mutex);
+    pthread_mutex_destroy(&stage->mutex);
     g_object_unref(stage->in);
     free(stage->window);
     free(stage->bled);
@@ -308,6 +324,10 @@ static struct stage *new_stage(VipsImage *in, const struct media_image_stage_opt
     struct stage *stage = calloc(1, sizeof(*stage));
     if (!stage)
         return NULL;
+    if (pthread_mutex_init(&stage->mutex, NULL) != 0) {
+        free(stage);
+        return NULL;
+    }
     stage->in = g_object_ref(in);
     stage->options = *options;
     stage->bands = (unsigned)vips_image_get_bands(in);
