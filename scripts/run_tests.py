@@ -98,12 +98,12 @@ def run_pytest(paths, build, what, python=sys.executable):
     return complete(count, status, what)
 
 
-def run_in_environment(room, build):
+def run_in_environment(room, build, only=None):
     """Tests of a room that need packages which Debian lacks."""
     if not ENVIRONMENT.is_file():
         print("no .venv: scripts/setup.sh --tests makes it")
         return Count(failed=1)
-    return run_pytest([ROOT / "tests" / room], build, f"tests of {room}/", str(ENVIRONMENT))
+    return run_pytest(only or [ROOT / "tests" / room], build, f"tests of {room}/", str(ENVIRONMENT))
 
 
 def parse_arguments():
@@ -111,6 +111,7 @@ def parse_arguments():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="build folder")
     parser.add_argument("--only", choices=PARTS, action="append", help="run this part (may be repeated)")
     parser.add_argument("--e2e", action="append", metavar="PATH", help="run only these end-to-end tests")
+    parser.add_argument("--server", action="append", metavar="PATH", help="run only these tests of server/")
     parser.add_argument("--unit", action="append", default=[], metavar="ARG", help="argument for meson test")
     return parser.parse_args()
 
@@ -121,7 +122,7 @@ def main():
     runners = {
         "unit": lambda: run_unit(build, options.unit),
         "e2e": lambda: run_pytest(options.e2e or [ROOT / "tests" / "e2e"], build, "end-to-end tests"),
-        "server": lambda: run_in_environment("server", build),
+        "server": lambda: run_in_environment("server", build, options.server),
         "python": lambda: run_in_environment("python", build),
         "training": lambda: run_pytest([ROOT / "tests" / "training"], build, "tests of training/"),
         "checks": lambda: run_pytest([ROOT / "tests" / "checks"], build, "checks"),
