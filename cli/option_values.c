@@ -115,39 +115,6 @@ bool cli_parse_ratio(const char *text, uint32_t *numerator, uint32_t *denominato
     return true;
 }
 
-/* Digits behind the point, in millionths; more than six are cut. */
-static bool parse_fraction(const char *text, int64_t *time_us)
-{
-    int64_t unit_us = 100000;
-    if (!isdigit((unsigned char)*text))
-        return false;
-    for (; isdigit((unsigned char)*text); text++, unit_us /= 10)
-        *time_us += (*text - '0') * unit_us;
-    return *text == '\0';
-}
-
-bool cli_parse_time(const char *text, int64_t *time_us)
-{
-    enum { LARGEST_S = 3600000, PARTS = 3 };
-    uint64_t seconds = 0, part;
-    for (int i = 0;; i++) {
-        if (i == PARTS || !parse_digits(text, &part, &text) || part > LARGEST_S ||
-            (i > 0 && part > 59))
-            return false;
-        seconds = seconds * 60 + part;
-        if (*text != ':')
-            break;
-        text++;
-    }
-    if (seconds > LARGEST_S)
-        return false;
-    int64_t value = (int64_t)seconds * 1000000;
-    if (*text && (*text != '.' || !parse_fraction(text + 1, &value)))
-        return false;
-    *time_us = value;
-    return true;
-}
-
 int cli_parse_engine_option(const char *command, int option, const char *value,
                             struct cli_engine_options *options)
 {

@@ -52,9 +52,6 @@ bool cli_parse_integer(const char *text, uint64_t minimum, uint64_t maximum, uin
 bool cli_parse_bytes(const char *text, uint64_t *bytes);
 /* A count: digits and an optional k, M or G (powers of 1000). */
 bool cli_parse_count(const char *text, uint64_t *count);
-/* A time: seconds, MM:SS or HH:MM:SS, the seconds with a fraction if need be; at most 1000 hours.
- */
-bool cli_parse_time(const char *text, int64_t *time_us);
 /* N, N/D or a number with up to three decimals, more than 0 and at most 1000; N and D up to
  * 1000000. */
 bool cli_parse_ratio(const char *text, uint32_t *numerator, uint32_t *denominator);

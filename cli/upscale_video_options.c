@@ -7,6 +7,7 @@
 #include "cli/exit_status.h"
 #include "cli/message.h"
 #include "media/sequence.h"
+#include "media/video_words.h"
 
 static int parse_word(const char *command, const char *option, const char *value, const char **word)
 {
@@ -16,60 +17,13 @@ static int parse_word(const char *command, const char *option, const char *value
     return CLI_EXIT_OK;
 }
 
-static int parse_deinterlace(const char *command, const char *value, enum media_deinterlace *when)
-{
-    static const char *const words[] = {
-        [MEDIA_DEINTERLACE_AUTO] = "auto",
-        [MEDIA_DEINTERLACE_YES] = "yes",
-        [MEDIA_DEINTERLACE_NO] = "no",
-    };
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(value, words[i]) == 0) {
-            *when = (enum media_deinterlace)i;
-            return CLI_EXIT_OK;
-        }
-    return cli_usage_error(command, "--deinterlace takes auto, yes or no, not '%s'", value);
-}
-
-static int parse_losses(const char *command, const char *value, unsigned *losses)
-{
-    static const struct {
-        const char *word;
-        enum media_loss loss;
-    } words[] = {
-        {"dolby-vision", MEDIA_LOSS_DOLBY_VISION},
-        {"hdr10plus", MEDIA_LOSS_HDR10PLUS},
-        {"hdr-vivid", MEDIA_LOSS_HDR_VIVID},
-        {"hdr", MEDIA_LOSS_HDR},
-        {"depth", MEDIA_LOSS_DEPTH},
-    };
-    const char *word = value;
-    for (;;) {
-        const size_t length = strcspn(word, ",");
-        size_t i = 0;
-        while (i < sizeof words / sizeof *words &&
-               (strlen(words[i].word) != length || strncmp(words[i].word, word, length) != 0))
-            i++;
-        if (i == sizeof words / sizeof *words)
-            return cli_usage_error(command,
-                                   "--allow-lossy takes a list of dolby-vision, hdr10plus, "
-                                   "hdr-vivid, hdr and depth, not '%s'",
-                                   value);
-        *losses |= words[i].loss;
-        if (!word[length])
-            return CLI_EXIT_OK;
-        word += length + 1;
-    }
-}
-
 /* 0 as a duration or an end would mean nothing at all, and is the word for "not given". */
 static int parse_time(const char *command, const char *option, const char *value,
                       bool zero_is_allowed, int64_t *time_us)
 {
     int64_t parsed_us;
-    if (!cli_parse_time(value, &parsed_us) || (parsed_us == 0 && !zero_is_allowed))
-        return cli_usage_error(command, "%s takes a time such as 90, 1:30 or 0:01:30.5, not '%s'",
-                               option, value);
+    if (!media_parse_time(value, &parsed_us) || (parsed_us == 0 && !zero_is_allowed))
+        return cli_usage_error(command, "%s takes " MEDIA_TIME_WORDS ", not '%s'", option, value);
     *time_us = parsed_us;
     return CLI_EXIT_OK;
 }
@@ -147,12 +101,18 @@ int cli_parse_video_option(const char *command, int option, const char *value,
         video->max_height_px = (uint32_t)number;
         return CLI_EXIT_OK;
     case CLI_VIDEO_ALLOW_LOSSY:
-        return parse_losses(command, value, &video->allow_lossy);
+        if (!media_parse_losses(value, &video->allow_lossy))
+            return cli_usage_error(command, "--allow-lossy takes " MEDIA_LOSS_WORDS ", not '%s'",
+                                   value);
+        return CLI_EXIT_OK;
     case CLI_VIDEO_STRICT:
         video->strict = true;
         return CLI_EXIT_OK;
     case CLI_VIDEO_DEINTERLACE:
-        return parse_deinterlace(command, value, &video->deinterlace);
+        if (!media_parse_deinterlace(value, &video->deinterlace))
+            return cli_usage_error(
+                command, "--deinterlace takes " MEDIA_DEINTERLACE_WORDS ", not '%s'", value);
+        return CLI_EXIT_OK;
     default:
         if (!cli_parse_integer(value, 0, 63, &number))
             return cli_usage_error(command, "--crf takes 0 to 63, not '%s'", value);

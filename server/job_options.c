@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/video_words.h"
 #include "pipersr.h"
-#include "server/job_video.h"
 
 enum type {
     TYPE_INTEGER, /* minimum..maximum */
@@ -119,8 +119,8 @@ static bool set_text(json_t *options, const struct option *option, const char *v
 {
     pipersr_precision precision;
     int64_t time_us;
-    unsigned losses;
-    int when;
+    unsigned losses = 0;
+    enum media_deinterlace when;
     switch (option->type) {
     case TYPE_MODEL:
         if (!pipersr_model_find_built_in(value))
@@ -132,17 +132,16 @@ static bool set_text(json_t *options, const struct option *option, const char *v
             return refuse(problem, option->name, "auto, fp32, bf16 or int8", value);
         break;
     case TYPE_TIME:
-        if (!server_video_time(value, &time_us) || time_us < option->minimum)
-            return refuse(problem, option->name, "a time such as 90, 1:30 or 0:01:30.5", value);
+        if (!media_parse_time(value, &time_us) || time_us < option->minimum)
+            return refuse(problem, option->name, MEDIA_TIME_WORDS, value);
         break;
     case TYPE_DEINTERLACE:
-        if (!server_video_deinterlace(value, &when))
-            return refuse(problem, option->name, "auto, yes or no", value);
+        if (!media_parse_deinterlace(value, &when))
+            return refuse(problem, option->name, MEDIA_DEINTERLACE_WORDS, value);
         break;
     case TYPE_LOSSES:
-        if (!server_video_losses(value, &losses))
-            return refuse(problem, option->name,
-                          "a list of dolby-vision, hdr10plus, hdr-vivid, hdr and depth", value);
+        if (!media_parse_losses(value, &losses))
+            return refuse(problem, option->name, MEDIA_LOSS_WORDS, value);
         break;
     default:
         if (!is_word(value))
@@ -207,12 +206,12 @@ static bool check_times(const json_t *options, struct server_problem *problem)
     const char *start = json_string_value(json_object_get(options, "start"));
     const char *to = json_string_value(json_object_get(options, "to"));
     int64_t start_us = 0, to_us;
-    if (!to || !server_video_time(to, &to_us))
+    if (!to || !media_parse_time(to, &to_us))
         return true;
     if (json_object_get(options, "duration"))
         return server_fail(problem, 422, "bad-option", "duration and to exclude each other");
     if (start)
-        server_video_time(start, &start_us);
+        media_parse_time(start, &start_us);
     return to_us > start_us
                ? true
                : server_fail(problem, 422, "bad-option", "to must be later than start");

@@ -23,21 +23,13 @@
 #include "media/video_still.h"
 #include "server/commands.h"
 #include "server/folder.h"
-#include "server/job_video.h"
 #include "server/naming.h"
 #include "server/sandbox.h"
 #include "server/worker_engine.h"
 #include "server/worker_message.h"
+#include "server/worker_video.h"
 
 enum { PROGRESS_MS = 100, NICENESS = 5, MAX_ORDER_BYTES = 1 << 16 };
-
-/* Containers that hold videos and name no other files: what FFmpeg may read for a stranger. */
-static const char *const demuxers[] = {"mov",  "matroska",     "avi", "flv", "mpegts",
-                                       "mpeg", "asf",          "ogg", "ivf", "mxf",
-                                       "gif",  "yuv4mpegpipe", NULL};
-
-/* In the work folder: what a job that is cut has done. */
-#define PARTS_FOLDER "parts"
 
 struct worker {
     json_t *order;
@@ -185,69 +177,6 @@ static enum media_status upscale_image(const struct worker *worker, const struct
     return status;
 }
 
-static struct media_video_limits limits_of(const struct worker *worker)
-{
-    return (struct media_video_limits){
-        .demuxers = demuxers, .max_duration_s = (uint32_t)number_of(worker->order, "duration_s")};
-}
-
-/* What the command line has besides, as it was checked when the job was made. */
-static void set_video_options(const json_t *options, struct media_video_options *settings)
-{
-    const char *start = text_of(options, "start"), *to = text_of(options, "to");
-    const char *duration = text_of(options, "duration"), *losses = text_of(options, "allow-lossy");
-    const char *deinterlace = text_of(options, "deinterlace");
-    int when = MEDIA_DEINTERLACE_AUTO;
-    if (start)
-        server_video_time(start, &settings->start_us);
-    if (to)
-        server_video_time(to, &settings->end_us);
-    if (duration)
-        server_video_time(duration, &settings->duration_us);
-    if (losses)
-        server_video_losses(losses, &settings->allow_lossy);
-    if (deinterlace)
-        server_video_deinterlace(deinterlace, &when);
-    settings->deinterlace = (enum media_deinterlace)when;
-    settings->pix_fmt = text_of(options, "pix-fmt");
-    settings->max_height_px = (uint32_t)number_of(options, "max-height");
-    settings->encoder_threads = (unsigned)number_of(options, "encoder-threads");
-    settings->strict = json_is_true(json_object_get(options, "strict"));
-    settings->no_reuse = json_is_true(json_object_get(options, "no-reuse"));
-}
-
-static enum media_status upscale_video(const struct worker *worker, const struct media_job *job,
-                                       const char *output, const char *target, struct made *made,
-                                       struct media_error *error)
-{
-    const json_t *options = json_object_get(worker->order, "options");
-    const json_t *crf = json_object_get(options, "crf");
-    const struct media_video_limits limits = limits_of(worker);
-    char *parts = server_path_join(worker->work, PARTS_FOLDER, NULL);
-    if (!parts)
-        return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
-    struct media_video_options settings = {
-        .limits = &limits,
-        .max_frame_px = number_of(worker->order, "pixels"),
-        .codec = text_of(options, "codec"),
-        .crf = crf ? (int)json_integer_value(crf) : -1,
-        .preset = text_of(options, "preset"),
-        .strip = json_is_true(json_object_get(options, "strip")),
-        .model = text_of(options, "model"),
-        /* A long job is cut; one that an earlier process has begun goes on where that one ended. */
-        .parts_folder = parts,
-        .resume = access(parts, F_OK) == 0,
-        .restart = true};
-    struct media_video_result result;
-    set_video_options(options, &settings);
-    enum media_status status = media_video_upscale(job, text_of(worker->order, "input"), output,
-                                                   target, &settings, &result, error);
-    free(parts);
-    if (status == MEDIA_OK)
-        *made = (struct made){result.width_px, result.height_px, result.frames_out};
-    return status;
-}
-
 static enum media_status upscale(struct worker *worker, const struct server_engine *engine,
                                  const char *output, const char *target, struct made *made,
                                  struct media_error *error)
@@ -258,8 +187,14 @@ static enum media_status upscale(struct worker *worker, const struct server_engi
                                   .on_progress = say_progress,
                                   .on_note = say_note,
                                   .opaque = worker};
-    return worker->video ? upscale_video(worker, &job, output, target, made, error)
-                         : upscale_image(worker, &job, output, target, made, error);
+    if (!worker->video)
+        return upscale_image(worker, &job, output, target, made, error);
+    struct media_video_result result;
+    const enum media_status status =
+        server_worker_video(worker->order, worker->work, &job, output, target, &result, error);
+    if (status == MEDIA_OK)
+        *made = (struct made){result.width_px, result.height_px, result.frames_out};
+    return status;
 }
 
 /* "WORK/result.EXT" appears when it is whole. */
@@ -328,7 +263,7 @@ static enum media_status do_still(struct worker *worker, struct media_error *err
         .pass = {engine.pass[0], engine.pass[1]}, .passes = engine.passes, .scale = engine.scale};
     if (status == MEDIA_OK && !path)
         status = media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
-    const struct media_video_limits limits = limits_of(worker);
+    const struct media_video_limits limits = server_worker_limits(worker->order);
     if (status == MEDIA_OK)
         status = media_video_still(&job, text_of(worker->order, "input"), seconds,
                                    options ? NULL : path, options ? path : NULL, &limits, error);

@@ -57,6 +57,9 @@ export function optionsText(options) {
         if (options[name] && options[name] !== "auto") words.push(options[name]);
     }
     if (options.crf != null && options.crf !== "" && Number(options.crf) >= 0) words.push(`crf ${options.crf}`);
+    if (options.start || options.to) words.push(`${options.start || "0:00"} to ${options.to || "the end"}`);
+    if (options["max-height"]) words.push(`at most ${options["max-height"]} high`);
+    if (options.deinterlace && options.deinterlace !== "auto") words.push(`deinterlace: ${options.deinterlace}`);
     if (Number(options.quality) > 0) words.push(`quality ${options.quality}`);
     if (String(options.lossless) === "true") words.push("lossless");
     if (String(options.strip) === "true") words.push("no metadata");

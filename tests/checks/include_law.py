@@ -57,7 +57,7 @@ ROOM_MAY_INCLUDE = {
 
 # What other rooms may see of media/; the rest are its private headers, full of other libraries' types.
 MEDIA_BORDER = {
-    f"media/{name}.h" for name in "job kind output sequence image video video_segment video_still".split()
+    f"media/{name}.h" for name in "job kind output sequence image video video_segment video_still video_words".split()
 }
 
 C_HEADERS = set(
