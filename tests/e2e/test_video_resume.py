@@ -298,7 +298,10 @@ def test_two_processes_on_one_job(program, run, tmp_path, clip):
     target = tmp_path / "out.mp4"
     job = start(program, "upscale", clip, "-o", target, *FAST, "--segment-frames", 5)
     wait_for(lambda: segments_made(target) >= 1)
+    # Stopped, as it may be done before the other has started.
+    job.send_signal(signal.SIGSTOP)
     done = run("upscale", clip, "-o", target, *FAST, "--resume")
+    job.send_signal(signal.SIGCONT)
     job.communicate()
     assert job.returncode == 0
     assert done.returncode == OUTPUT and "another process" in done.stderr
