@@ -35,7 +35,7 @@ help:
 	@echo 'make sanitizers unit and bad-input tests under ASan, UBSan and TSan'
 	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=30'
 	@echo 'make ci         all of it, as .ci/run does'
-	@echo 'make clean      remove $(BUILD), build-ci and demo (not build-training)'
+	@echo 'make clean      remove $(BUILD), build-ci, build-gcc and demo (not build-training)'
 
 setup:
 	@scripts/setup.sh
@@ -92,4 +92,4 @@ ci:
 	@.ci/run
 
 clean:
-	rm -rf '$(BUILD)' build-ci demo
+	rm -rf '$(BUILD)' build-ci build-gcc demo
