@@ -33,7 +33,7 @@ help:
 	@echo 'make format     clang-format on every C file'
 	@echo 'make check      only the checks of the source: include law, symbols, names, paths'
 	@echo 'make sanitizers unit and bad-input tests under ASan, UBSan and TSan'
-	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=30'
+	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=20'
 	@echo 'make ci         all of it, as .ci/run does'
 	@echo 'make clean      remove $(BUILD), build-ci, build-gcc and demo (not build-training)'
 
