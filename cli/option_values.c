@@ -2,34 +2,18 @@
 #include "cli/option_values.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "cli/exit_status.h"
 #include "cli/message.h"
-
-/* strtoull() takes a sign and leading blanks; none of our options should. */
-static bool parse_digits(const char *text, uint64_t *value, const char **rest)
-{
-    if (!isdigit((unsigned char)*text))
-        return false;
-    char *end;
-    errno = 0;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (errno)
-        return false;
-    *value = number;
-    *rest = end;
-    return true;
-}
+#include "media/video_words.h"
 
 bool cli_parse_integer(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *value)
 {
     uint64_t number;
     const char *rest;
-    if (!parse_digits(text, &number, &rest) || *rest || number < minimum || number > maximum)
+    if (!media_parse_digits(text, &number, &rest) || *rest || number < minimum || number > maximum)
         return false;
     *value = number;
     return true;
@@ -40,7 +24,7 @@ static bool parse_scaled(const char *text, const char *letters, uint64_t base, c
                          uint64_t *value)
 {
     uint64_t number;
-    if (!parse_digits(text, &number, rest))
+    if (!media_parse_digits(text, &number, rest))
         return false;
     uint64_t factor = 1;
     if (**rest) {
@@ -84,7 +68,7 @@ bool cli_parse_size(const char *text, uint32_t *width_px, uint32_t *height_px)
     enum { LARGEST_PX = 65536 };
     uint64_t width, height;
     const char *rest;
-    if (!parse_digits(text, &width, &rest) || (*rest != 'x' && *rest != 'X'))
+    if (!media_parse_digits(text, &width, &rest) || (*rest != 'x' && *rest != 'X'))
         return false;
     if (width < 1 || width > LARGEST_PX || !cli_parse_integer(rest + 1, 1, LARGEST_PX, &height))
         return false;
@@ -98,7 +82,7 @@ bool cli_parse_ratio(const char *text, uint32_t *numerator, uint32_t *denominato
     enum { LARGEST = 1000000, LARGEST_RATIO = 1000 };
     uint64_t above, below = 1;
     const char *rest;
-    if (!parse_digits(text, &above, &rest) || above > LARGEST)
+    if (!media_parse_digits(text, &above, &rest) || above > LARGEST)
         return false;
     if (*rest == '.' && isdigit((unsigned char)rest[1])) {
         for (rest++; isdigit((unsigned char)*rest) && below < 1000; rest++, below *= 10)

@@ -54,8 +54,7 @@ bool media_parse_losses(const char *text, unsigned *losses)
     }
 }
 
-/* strtoull() takes a sign and leading blanks; none of our options should. */
-static bool parse_digits(const char *text, uint64_t *value, const char **rest)
+bool media_parse_digits(const char *text, uint64_t *value, const char **rest)
 {
     if (!isdigit((unsigned char)*text))
         return false;
@@ -85,7 +84,7 @@ bool media_parse_time(const char *text, int64_t *time_us)
     enum { LARGEST_S = 3600000, PARTS = 3 };
     uint64_t seconds = 0, part;
     for (int i = 0;; i++) {
-        if (i == PARTS || !parse_digits(text, &part, &text) || part > LARGEST_S ||
+        if (i == PARTS || !media_parse_digits(text, &part, &text) || part > LARGEST_S ||
             (i > 0 && part > 59))
             return false;
         seconds = seconds * 60 + part;

@@ -18,6 +18,10 @@ bool media_parse_deinterlace(const char *text, enum media_deinterlace *when);
 /* A list of losses with commas between them; each is added to *losses, a set of media_loss. */
 bool media_parse_losses(const char *text, unsigned *losses);
 
+/* A whole number at the beginning of `text`, without the sign and the blanks that strtoull() takes;
+ * *rest is what follows it. */
+bool media_parse_digits(const char *text, uint64_t *value, const char **rest);
+
 /* A time: seconds, MM:SS or HH:MM:SS, the seconds with a fraction if need be; at most 1000 hours.
  */
 bool media_parse_time(const char *text, int64_t *time_us);
