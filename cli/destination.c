@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "media/sequence.h"
+
 /* One spelling for each file: "a.png", "./a.png" and "x/../a.png" are the same. Malloc'd or NULL.
  */
 static char *resolved_name(const char *target)
@@ -124,4 +126,20 @@ bool cli_destination_is_same_file(const char *a, const char *b)
     struct stat about_a, about_b;
     return stat(a, &about_a) == 0 && stat(b, &about_b) == 0 && about_a.st_dev == about_b.st_dev &&
            about_a.st_ino == about_b.st_ino;
+}
+
+bool cli_destination_is_same_sequence(const char *input, const uint64_t *start, const char *output)
+{
+    struct media_sequence_extent extent;
+    if (media_sequence_find(input, start, &extent, NULL) != MEDIA_OK)
+        return false;
+    bool same = false;
+    for (uint64_t i = 0; i < extent.count && !same; i++) {
+        char *from = media_sequence_name(input, extent.first + i);
+        char *to = media_sequence_name(output, extent.first + i);
+        same = from && to && cli_destination_is_same_file(from, to);
+        free(from);
+        free(to);
+    }
+    return same;
 }

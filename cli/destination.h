@@ -35,4 +35,8 @@ void cli_destinations_end(struct cli_destinations *destinations);
 /* Are both names those of one existing file? */
 bool cli_destination_is_same_file(const char *a, const char *b);
 
+/* Of numbered pictures made from numbered pictures, is one of the outputs one of the inputs? They
+ * have the same numbers. `start` is media_sequence_find()'s. */
+bool cli_destination_is_same_sequence(const char *input, const uint64_t *start, const char *output);
+
 #endif

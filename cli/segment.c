@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/destination.h"
 #include "cli/engine.h"
 #include "cli/exit_status.h"
 #include "cli/interrupt.h"
@@ -18,6 +19,7 @@
 #include "cli/segment_options.h"
 #include "cli/upscale_options.h"
 #include "media/output.h"
+#include "media/sequence.h"
 #include "media/video_segment.h"
 
 static int fail_media(enum media_status status, const struct media_error *error)
@@ -42,6 +44,18 @@ static struct media_job make_job(const struct cli_engine *engine, struct cli_rep
     return job;
 }
 
+/* `start` is of an input that is numbered pictures: NULL for the lowest. */
+static enum media_status check_target(const char *input, const uint64_t *start, const char *target,
+                                      const char *sequence, struct media_error *error)
+{
+    const bool same = sequence && media_sequence_is_input(input)
+                          ? cli_destination_is_same_sequence(input, start, target)
+                          : cli_destination_is_same_file(input, target);
+    return same ? media_fail(error, MEDIA_ERROR_OUTPUT,
+                             "the output is the input itself; give another name")
+                : MEDIA_OK;
+}
+
 /* ------------------------------------------------------------------------------------- plan -- */
 
 static int check_plan(const struct cli_upscale_options *options)
@@ -64,8 +78,18 @@ static int make_plan(const struct cli_upscale_options *options, const struct cli
     char *folder = cli_name_parts_folder(options->output), *model = cli_engine_model_name(engine);
     enum media_status status =
         folder && model ? MEDIA_OK : media_fail(&error, MEDIA_ERROR_MEMORY, "out of memory");
+    video.sequence = media_sequence_is_pattern(options->output)
+                         ? media_video_sequence_format(options->output, options->format)
+                         : NULL;
+    if (status == MEDIA_OK)
+        status =
+            check_target(options->inputs[0], video.has_start_number ? &video.start_number : NULL,
+                         options->output, video.sequence, &error);
     if (status == MEDIA_OK) {
-        video.container = options->format ? cli_format_muxer(options->format) : NULL;
+        video.container =
+            options->format && !video.sequence ? cli_format_muxer(options->format) : NULL;
+        video.quality = options->image.quality;
+        video.lossless = options->image.lossless;
         video.parts_folder = folder;
         video.model = model;
         video.restart = options->force;
@@ -136,6 +160,13 @@ static int run_segment(struct step *step)
     return CLI_EXIT_OK;
 }
 
+/* Numbered, and not as pictures of another format. */
+static bool names_pictures(const char *target, const char *sequence)
+{
+    const char *named = media_video_sequence_format(target, NULL);
+    return media_sequence_is_pattern(target) && (!named || strcmp(named, sequence) == 0);
+}
+
 static int join(struct step *step)
 {
     const struct cli_segment_options *options = step->options;
@@ -144,13 +175,24 @@ static int join(struct step *step)
     struct media_job job = make_job(&step->engine, &step->report);
     struct media_output output = {0};
     struct media_video_result result = {0};
-    enum media_status status = media_output_begin(&output, target, options->force, &error);
+    const bool pictures = step->facts.sequence != NULL;
+    enum media_status status = check_target(step->facts.input_path, step->facts.start_number,
+                                            target, step->facts.sequence, &error);
+    if (status == MEDIA_OK && pictures && !names_pictures(target, step->facts.sequence))
+        status = media_fail(&error, MEDIA_ERROR_OUTPUT,
+                            "the plan is for numbered %s pictures; -o takes a name like %%05d.%s",
+                            step->facts.sequence, step->facts.sequence);
+    if (status == MEDIA_OK)
+        status = (pictures ? media_output_begin_sequence
+                           : media_output_begin)(&output, target, options->force, &error);
     if (status == MEDIA_OK)
         status = media_segment_plan_join(step->plan, &job, output.temporary_path, &result, &error);
-    if (status == MEDIA_OK)
-        status = media_output_commit(&output, &error);
-    else
+    if (status != MEDIA_OK)
         media_output_abort(&output);
+    else
+        status = pictures ? media_output_commit_sequence(&output, result.first_number,
+                                                         result.frames_out, &error)
+                          : media_output_commit(&output, &error);
     if (status != MEDIA_OK)
         return fail_media(status, &error);
     media_video_parts_remove(options->parts_folder);

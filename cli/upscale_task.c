@@ -126,27 +126,6 @@ static bool target_exists(const struct cli_task *task)
     return found;
 }
 
-/* Of numbered pictures, is one of the outputs one of the inputs? They have the same numbers. */
-static bool is_own_input(const struct cli_task *task, const struct media_video_options *video)
-{
-    struct media_sequence_extent extent;
-    if (!task->is_numbered || !task->pictures)
-        return cli_destination_is_same_file(task->input->path, task->target);
-    if (media_sequence_find(task->input->path,
-                            video->has_start_number ? &video->start_number : NULL, &extent,
-                            NULL) != MEDIA_OK)
-        return false;
-    bool same = false;
-    for (uint64_t i = 0; i < extent.count && !same; i++) {
-        char *from = media_sequence_name(task->input->path, extent.first + i);
-        char *to = media_sequence_name(task->target, extent.first + i);
-        same = from && to && cli_destination_is_same_file(from, to);
-        free(from);
-        free(to);
-    }
-    return same;
-}
-
 enum media_status cli_task_prepare(struct cli_upscale_place *place, struct cli_task *task,
                                    bool *skip, struct media_error *error)
 {
@@ -158,7 +137,12 @@ enum media_status cli_task_prepare(struct cli_upscale_place *place, struct cli_t
         if (!task->parts_folder)
             return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
     }
-    if (is_own_input(task, &place->options->video))
+    const struct media_video_options *video = &place->options->video;
+    if (task->is_numbered && task->pictures
+            ? cli_destination_is_same_sequence(
+                  task->input->path, video->has_start_number ? &video->start_number : NULL,
+                  task->target)
+            : cli_destination_is_same_file(task->input->path, task->target))
         return media_fail(error, MEDIA_ERROR_OUTPUT,
                           "the output is the input itself; give another name");
     if (place->output_folder)

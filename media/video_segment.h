@@ -15,8 +15,10 @@ struct media_segment_plan;
 struct media_segment_facts {
     const char *input_path, *target_path; /* absolute */
     const char *container;                /* FFmpeg's name of the output's */
-    const char *model;                    /* media_video_options.model; NULL if there was none */
-    const char *precision;                /* pipersr_precision_name() */
+    const char *sequence;                 /* media_video_options.sequence */
+    const uint64_t *start_number; /* of an input that is numbered pictures; NULL: the lowest */
+    const char *model;            /* media_video_options.model; NULL if there was none */
+    const char *precision;        /* pipersr_precision_name() */
     unsigned scale;
     uint64_t frames, segment_frames, segments;
     uint64_t segments_made; /* so far */
@@ -47,7 +49,8 @@ enum media_status media_segment_plan_run(struct media_segment_plan *plan,
                                          struct media_error *error);
 
 /* Joins all segments into `output_path`, a temporary file as made by media_output_begin(), for a
- * target in the plan's container. The folder is left as it is: media_video_parts_remove() it when
+ * target in the plan's container; or a folder, as media_output_begin_sequence() makes it, for a
+ * plan of numbered pictures. The folder is left as it is: media_video_parts_remove() it when
  * the output has its name. MEDIA_ERROR_INPUT names a segment that is missing or damaged. */
 enum media_status media_segment_plan_join(struct media_segment_plan *plan,
                                           const struct media_job *job, const char *output_path,

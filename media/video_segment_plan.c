@@ -81,7 +81,9 @@ static enum media_status rehearse(struct media_pipeline *pipeline, const char *i
                                   const char **muxer_name, struct media_error *error)
 {
     struct media_output trial = {0};
-    enum media_status status = media_output_begin(&trial, target_path, true, error);
+    enum media_status status = (pipeline->options->sequence != NULL
+                                    ? media_output_begin_sequence
+                                    : media_output_begin)(&trial, target_path, true, error);
     const char *reason;
     if (status == MEDIA_OK) {
         status =

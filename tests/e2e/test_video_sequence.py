@@ -409,3 +409,56 @@ def test_resume_enters_pictures_in_the_middle(run, program, long_clip, out, tmp_
     assert "continues behind frame" in upscale(run, source, "-o", target, *options[:-2], "--resume")
     upscale(run, source, "-o", whole, *options[:2])
     assert clips.ffmpeg("-i", whole, "-f", "framemd5", "-") == clips.ffmpeg("-i", target, "-f", "framemd5", "-")
+
+
+# ------------------------------------------------------------------------------------- in pieces
+
+
+def segment(run, *words):
+    done = run("segment", *words)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_segments_of_pictures(run, frames, out, tmp_path):
+    """Planned, made out of order and joined: the bytes of one run, with the input's numbers."""
+    options = ("--start-number", "9", *FAST)
+    parts = out / "%03d.png.parts"
+    source = frames / "%05d.png"
+    assert b"segments (0 to 2)" in segment(run, "plan", source, "-o", out / "%03d.png", "--segment-frames", "2", *options).stdout
+    for number in (2, 0, 1):
+        segment(run, "run-segment", number, parts)
+    assert names(out) == [parts.name]
+    segment(run, "join", parts)
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    upscale(run, source, "-o", whole / "%03d.png", "--start-number", "9")
+    assert names(out) == names(whole) == [f"{n:03d}.png" for n in range(9, 14)]
+    assert all((out / name).read_bytes() == (whole / name).read_bytes() for name in names(out))
+
+
+def test_joined_under_another_name(run, clip, out):
+    segment(run, "plan", clip, "-o", out / "%d.png", *FAST)
+    parts = out / "%d.png.parts"
+    segment(run, "run-segment", 0, parts)
+    for wrong in ("film.png", "%d.jpg"):
+        done = run("segment", "join", parts, "-o", out / wrong)
+        assert done.returncode == OUTPUT and "numbered png pictures" in done.stderr
+    (out / "big7.png").write_bytes(b"mine")
+    assert run("segment", "join", parts, "-o", out / "big%d.png").returncode == OUTPUT
+    (out / "big7.png").unlink()
+    segment(run, "join", parts, "-o", out / "big%d.png")
+    assert "big1.png" in names(out) and "1.png" not in names(out) and not parts.exists()
+
+
+def test_segments_never_onto_their_input(run, frames, clip, out):
+    for source, target in ((frames / "%05d.png", frames / "%05d.png"), (clip, clip)):
+        before = source.read_bytes() if source == clip else names(frames)
+        done = run("segment", "plan", source, "-o", target, "--force", *FAST)
+        assert done.returncode == OUTPUT and "the output is the input itself" in done.stderr
+        assert (source.read_bytes() if source == clip else names(frames)) == before
+    segment(run, "plan", clip, "-o", out / "big.mkv", *FAST)
+    segment(run, "run-segment", 0, out / "big.mkv.parts")
+    before = clip.read_bytes()
+    done = run("segment", "join", out / "big.mkv.parts", "-o", clip, "--force")
+    assert done.returncode == OUTPUT and clip.read_bytes() == before
