@@ -22,18 +22,24 @@ G_DECLARE_FINAL_TYPE(PipersrUpscale, pipersr_upscale, PIPERSR, UPSCALE, GstVideo
 struct _PipersrUpscale {
     GstVideoFilter parent;
 
-    /* Properties; under the object's lock, and fixed once the model is loaded. */
+    /* Properties, which may be changed at any time and count when the element starts. They and what
+     * is made of them are under the object's lock. */
     gchar *model_name; /* NULL: the built-in model for videos */
     pipersr_precision precision;
     guint threads;
 
     pipersr_model *model; /* NULL until it is asked for */
+    gint running_scale;   /* of the upscaler, whatever the properties say meanwhile; 0: none yet */
+
     pipersr_upscaler *upscaler;
     bool is_yuv;
     pipersr_yuv_format yuv;
     pipersr_format interleaved; /* unless is_yuv */
     guint8 *visible;            /* copy of a frame with alpha, whose hidden colours are replaced */
     gsize visible_bytes;
+    /* The frame before and what became of it: where nothing changed, it is copied. Both or neither.
+     */
+    GstBuffer *last_in, *last_out;
 };
 
 G_DEFINE_TYPE(PipersrUpscale, pipersr_upscale, GST_TYPE_VIDEO_FILTER)
@@ -74,9 +80,10 @@ static gint get_scale(PipersrUpscale *self)
     pipersr_error error;
     pipersr_model_info info = {.scale = 2};
     GST_OBJECT_LOCK(self);
-    const pipersr_model *model = get_model(self, &error);
-    if (model)
-        pipersr_model_get_info(model, &info);
+    if (self->running_scale)
+        info.scale = (uint32_t)self->running_scale;
+    else if (get_model(self, &error))
+        pipersr_model_get_info(self->model, &info);
     GST_OBJECT_UNLOCK(self);
     return (gint)info.scale;
 }
@@ -91,8 +98,11 @@ static gboolean start(GstBaseTransform *base)
     const pipersr_model *model = get_model(self, &error);
     options.precision = self->precision;
     options.threads = self->threads;
-    if (model)
-        pipersr_upscaler_create(model, &options, &self->upscaler, &error);
+    if (model && pipersr_upscaler_create(model, &options, &self->upscaler, &error) == PIPERSR_OK) {
+        pipersr_model_info info;
+        pipersr_model_get_info(model, &info);
+        self->running_scale = (gint)info.scale;
+    }
     gchar *name = g_strdup(self->model_name ? self->model_name : "the built-in model");
     GST_OBJECT_UNLOCK(self);
     if (!model)
@@ -105,9 +115,16 @@ static gboolean start(GstBaseTransform *base)
     return self->upscaler != NULL;
 }
 
+static void forget_last(PipersrUpscale *self)
+{
+    gst_buffer_replace(&self->last_in, NULL);
+    gst_buffer_replace(&self->last_out, NULL);
+}
+
 static gboolean stop(GstBaseTransform *base)
 {
     PipersrUpscale *self = PIPERSR_UPSCALE(base);
+    forget_last(self);
     pipersr_upscaler_free(self->upscaler);
     self->upscaler = NULL;
     g_clear_pointer(&self->visible, g_free);
@@ -115,6 +132,7 @@ static gboolean stop(GstBaseTransform *base)
     GST_OBJECT_LOCK(self);
     pipersr_model_free(self->model);
     self->model = NULL;
+    self->running_scale = 0;
     GST_OBJECT_UNLOCK(self);
     return TRUE;
 }
@@ -141,6 +159,7 @@ static gboolean set_info(GstVideoFilter *filter, GstCaps *in_caps, GstVideoInfo 
     (void)in_caps;
     (void)out_caps;
     (void)out;
+    forget_last(self); /* its samples may have meant something else */
     self->is_yuv = !GST_VIDEO_INFO_IS_RGB(in);
     self->interleaved =
         GST_VIDEO_INFO_FORMAT(in) == GST_VIDEO_FORMAT_RGBA ? PIPERSR_RGBA8 : PIPERSR_RGB8;
@@ -149,6 +168,20 @@ static gboolean set_info(GstVideoFilter *filter, GstCaps *in_caps, GstVideoInfo 
     GST_ELEMENT_ERROR(self, STREAM, FORMAT, ("This video's colour matrix is not handled."),
                       ("convert it before: videoconvert ! video/x-raw,colorimetry=bt709"));
     return FALSE;
+}
+
+/* One buffer more, as the last one is kept. A pool of the host that cannot have so many is then
+ * replaced by GStreamer's own. */
+static gboolean decide_allocation(GstBaseTransform *base, GstQuery *query)
+{
+    if (gst_query_get_n_allocation_pools(query) > 0) {
+        GstBufferPool *pool;
+        guint size, min, max;
+        gst_query_parse_nth_allocation_pool(query, 0, &pool, &size, &min, &max);
+        gst_query_set_nth_allocation_pool(query, 0, pool, size, min + 1, max ? max + 1 : 0);
+        gst_clear_object(&pool);
+    }
+    return GST_BASE_TRANSFORM_CLASS(pipersr_upscale_parent_class)->decide_allocation(base, query);
 }
 
 /* ------------------------------------------------------------------------------------ frames -- */
@@ -192,23 +225,82 @@ static pipersr_status bleed(PipersrUpscale *self, pipersr_frame *in)
     return pipersr_bleed_transparent(in);
 }
 
-static pipersr_status upscale(PipersrUpscale *self, GstVideoFrame *in, GstVideoFrame *out)
+static pipersr_status upscale_rgba(PipersrUpscale *self, GstVideoFrame *in, GstVideoFrame *out)
 {
-    if (self->is_yuv) {
-        const pipersr_yuv_frame from = planes_of(in), to = planes_of(out);
-        return pipersr_upscale_yuv(self->upscaler, &self->yuv, &from, &to);
-    }
     pipersr_frame from = view_of(in, self->interleaved);
     const pipersr_frame to = view_of(out, self->interleaved);
-    const pipersr_status status =
-        self->interleaved == PIPERSR_RGBA8 ? bleed(self, &from) : PIPERSR_OK;
+    const pipersr_status status = bleed(self, &from);
     return status == PIPERSR_OK ? pipersr_upscale(self->upscaler, &from, &to) : status;
+}
+
+/* The frame before, mapped. */
+struct last {
+    GstVideoFrame in, out;
+};
+
+/* False if there is none. */
+static bool map_last(PipersrUpscale *self, struct last *last)
+{
+    GstVideoFilter *filter = GST_VIDEO_FILTER(self);
+    if (!self->last_in ||
+        !gst_video_frame_map(&last->in, &filter->in_info, self->last_in, GST_MAP_READ))
+        return false;
+    if (gst_video_frame_map(&last->out, &filter->out_info, self->last_out, GST_MAP_READ))
+        return true;
+    gst_video_frame_unmap(&last->in);
+    return false;
+}
+
+/* `last`, here and below: NULL if there is no frame before. */
+static pipersr_status upscale_planes(PipersrUpscale *self, GstVideoFrame *in, GstVideoFrame *out,
+                                     struct last *last, uint64_t *reused_px)
+{
+    const pipersr_yuv_frame from = planes_of(in), to = planes_of(out);
+    if (!last)
+        return pipersr_upscale_next_yuv_frames(self->upscaler, &self->yuv, &from, &to, 1, NULL,
+                                               NULL, reused_px);
+    const pipersr_yuv_frame last_in = planes_of(&last->in), last_out = planes_of(&last->out);
+    return pipersr_upscale_next_yuv_frames(self->upscaler, &self->yuv, &from, &to, 1, &last_in,
+                                           &last_out, reused_px);
+}
+
+static pipersr_status upscale_rgb(PipersrUpscale *self, GstVideoFrame *in, GstVideoFrame *out,
+                                  struct last *last, uint64_t *reused_px)
+{
+    const pipersr_frame from = view_of(in, self->interleaved);
+    const pipersr_frame to = view_of(out, self->interleaved);
+    if (!last)
+        return pipersr_upscale_next_frames(self->upscaler, &from, &to, 1, NULL, NULL, reused_px);
+    const pipersr_frame last_in = view_of(&last->in, self->interleaved);
+    const pipersr_frame last_out = view_of(&last->out, self->interleaved);
+    return pipersr_upscale_next_frames(self->upscaler, &from, &to, 1, &last_in, &last_out,
+                                       reused_px);
+}
+
+static pipersr_status upscale_next(PipersrUpscale *self, GstVideoFrame *in, GstVideoFrame *out)
+{
+    struct last mapped, *last = map_last(self, &mapped) ? &mapped : NULL;
+    uint64_t reused_px;
+    const pipersr_status status = self->is_yuv ? upscale_planes(self, in, out, last, &reused_px)
+                                               : upscale_rgb(self, in, out, last, &reused_px);
+    if (last) {
+        gst_video_frame_unmap(&last->in);
+        gst_video_frame_unmap(&last->out);
+    }
+    if (status != PIPERSR_OK)
+        return status;
+    gst_buffer_replace(&self->last_in, in->buffer);
+    gst_buffer_replace(&self->last_out, out->buffer);
+    GST_LOG_OBJECT(self, "%" G_GUINT64_FORMAT " pixels reused", reused_px);
+    return PIPERSR_OK;
 }
 
 static GstFlowReturn transform_frame(GstVideoFilter *filter, GstVideoFrame *in, GstVideoFrame *out)
 {
     PipersrUpscale *self = PIPERSR_UPSCALE(filter);
-    const pipersr_status status = upscale(self, in, out);
+    const bool has_alpha = !self->is_yuv && self->interleaved == PIPERSR_RGBA8;
+    const pipersr_status status =
+        has_alpha ? upscale_rgba(self, in, out) : upscale_next(self, in, out);
     if (status == PIPERSR_OK)
         return GST_FLOW_OK;
     GST_ELEMENT_ERROR(
@@ -273,6 +365,7 @@ static void finalize(GObject *object)
     pipersr_model_free(self->model);
     g_free(self->model_name);
     g_free(self->visible);
+    forget_last(self);
     G_OBJECT_CLASS(pipersr_upscale_parent_class)->finalize(object);
 }
 
@@ -312,6 +405,7 @@ static void pipersr_upscale_class_init(PipersrUpscaleClass *class)
     base_class->start = start;
     base_class->stop = stop;
     base_class->transform_caps = transform_caps;
+    base_class->decide_allocation = decide_allocation;
     filter_class->set_info = set_info;
     filter_class->transform_frame = transform_frame;
 }

@@ -7,7 +7,8 @@
  *
  * Clips of constant format: YUV 4:2:0, 4:2:2, 4:4:4 or gray of 8 to 16 bits; RGB of 8, 16 or
  * (float) 32 bits. How YUV is meant is read from each frame's properties _Matrix, _Range (or
- * _ColorRange) and _ChromaLocation; docs/plugins.md.
+ * _ColorRange) and _ChromaLocation; docs/plugins.md. PiperSRReused of a frame of YUV: how many of
+ * its input pixels stood still, so that their output was copied.
  */
 #include <VapourSynth4.h>
 #include <stdbool.h>
@@ -35,12 +36,26 @@ struct upscale {
     pipersr_format interleaved;   /* for RGB */
     char *in_pixels, *out_pixels; /* interleaved RGB; NULL for YUV */
     size_t in_stride, out_stride;
+    /* The frame that came last, whichever it was, and what became of it: where the next one is the
+     * same, it is copied. YUV only; both or neither. */
+    const VSFrame *last_in, *last_out;
+    pipersr_yuv_format last_yuv;
 };
+
+static void forget_last(struct upscale *self, const VSAPI *api)
+{
+    if (!self->last_in)
+        return;
+    api->freeFrame(self->last_in);
+    api->freeFrame(self->last_out);
+    self->last_in = self->last_out = NULL;
+}
 
 static void free_upscale(void *instance, VSCore *core, const VSAPI *api)
 {
     (void)core;
     struct upscale *self = instance;
+    forget_last(self, api);
     api->freeNode(self->node);
     pipersr_upscaler_free(self->upscaler);
     free(self->in_pixels);
@@ -108,27 +123,51 @@ static bool describe_yuv(const VSFrame *frame, pipersr_yuv_format *yuv, const VS
     return describe_matrix(frame, &yuv->matrix, api);
 }
 
+static pipersr_yuv_frame planes_of(const VSFrame *frame, const VSAPI *api)
+{
+    pipersr_yuv_frame planes = {.width_px = (uint32_t)api->getFrameWidth(frame, 0),
+                                .height_px = (uint32_t)api->getFrameHeight(frame, 0)};
+    for (int i = 0; i < api->getVideoFrameFormat(frame)->numPlanes; i++) {
+        /* What the library only reads has no const in its view. */
+        memcpy(&planes.plane[i], &(const uint8_t *){api->getReadPtr(frame, i)},
+               sizeof planes.plane[i]);
+        planes.stride_bytes[i] = api->getStride(frame, i);
+    }
+    return planes;
+}
+
+static bool is_same_yuv(const pipersr_yuv_format *a, const pipersr_yuv_format *b)
+{
+    return a->sampling == b->sampling && a->bits == b->bits && a->matrix == b->matrix &&
+           a->full_range == b->full_range && a->siting == b->siting;
+}
+
 static const char *upscale_yuv(struct upscale *self, const VSFrame *in, VSFrame *out,
                                const VSAPI *api)
 {
     pipersr_yuv_format format;
     if (!describe_yuv(in, &format, api))
         return "this frame's _Matrix or _ChromaLocation is not handled: convert it with resize";
-    pipersr_yuv_frame from = {.width_px = (uint32_t)api->getFrameWidth(in, 0),
-                              .height_px = (uint32_t)api->getFrameHeight(in, 0)};
-    pipersr_yuv_frame to = {.width_px = (uint32_t)self->out.width,
-                            .height_px = (uint32_t)self->out.height};
-    const int planes = self->out.format.numPlanes;
-    for (int i = 0; i < planes; i++) {
-        /* The library reads it only; its view has no const. */
-        memcpy(&from.plane[i], &(const uint8_t *){api->getReadPtr(in, i)}, sizeof from.plane[i]);
-        from.stride_bytes[i] = api->getStride(in, i);
+    const pipersr_yuv_frame from = planes_of(in, api);
+    pipersr_yuv_frame to = planes_of(out, api), last_in, last_out;
+    for (int i = 0; i < self->out.format.numPlanes; i++)
         to.plane[i] = api->getWritePtr(out, i);
-        to.stride_bytes[i] = api->getStride(out, i);
+    const bool has_last = self->last_in && is_same_yuv(&format, &self->last_yuv);
+    if (has_last) {
+        last_in = planes_of(self->last_in, api);
+        last_out = planes_of(self->last_out, api);
     }
-    return pipersr_upscale_yuv(self->upscaler, &format, &from, &to) == PIPERSR_OK
-               ? NULL
-               : pipersr_upscaler_message(self->upscaler);
+    uint64_t reused_px;
+    if (pipersr_upscale_next_yuv_frames(self->upscaler, &format, &from, &to, 1,
+                                        has_last ? &last_in : NULL, has_last ? &last_out : NULL,
+                                        &reused_px) != PIPERSR_OK)
+        return pipersr_upscaler_message(self->upscaler);
+    api->mapSetInt(api->getFramePropertiesRW(out), "PiperSRReused", (int64_t)reused_px, maReplace);
+    forget_last(self, api);
+    self->last_in = api->addFrameRef(in);
+    self->last_out = api->addFrameRef(out);
+    self->last_yuv = format;
+    return NULL;
 }
 
 /* Three planes into pixels, or back. A sample has `bytes` bytes. */

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -12,6 +13,7 @@ import clip_tools
 from conftest import ROOT
 
 BUILD = pathlib.Path(os.environ.get("PIPERSR_BUILD", ROOT / "build"))
+STILL_SIZE = "192x128"
 FAST = "pipersrupscale model=pipersr-x2-fast precision=fp32"
 
 pytestmark = pytest.mark.skipif(
@@ -21,15 +23,24 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def launch(tmp_path_factory):
+def start(tmp_path_factory):
+    """start(command, **environment) -> CompletedProcess, with the element at hand."""
     registry = tmp_path_factory.mktemp("gst") / "registry.bin"
+    fixed = {"GST_PLUGIN_PATH": str(BUILD / "plugins"), "GST_REGISTRY": str(registry), "LC_ALL": "C"}
 
-    def call(description, *flags):
-        environment = dict(os.environ, GST_PLUGIN_PATH=str(BUILD / "plugins"), GST_REGISTRY=str(registry), LC_ALL="C")
+    def call(command, **environment):
         return subprocess.run(
-            ["gst-launch-1.0", *flags, *description.split()],
-            capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, timeout=300,
+            list(map(str, command)), capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300,
+            env={**os.environ, **fixed, **environment},
         )
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def launch(start):
+    def call(description, *flags, **environment):
+        return start(["gst-launch-1.0", *flags, *description.split()], **environment)
 
     return call
 
@@ -102,6 +113,64 @@ def test_alpha_is_kept_and_hidden_colour_stays_hidden(launch, samples, run, tmp_
     found = numpy.fromfile(raw, "u1").astype(int)
     assert len(found) == len(expected)
     assert abs(found - numpy.frombuffer(expected, "u1")).max() <= 1
+
+
+def still_frames(sample, values, n_frames):
+    """A scene in which a small square moves: [frames, values]."""
+    width, height = map(int, STILL_SIZE.split("x"))
+    frame = numpy.random.default_rng(7).integers(0, 200, values).astype(sample)
+    frames = numpy.stack([frame] * n_frames)
+    for n in range(n_frames):
+        luma = frames[n, : width * height].reshape(height, width)
+        luma[8:16, 8 + 4 * n : 16 + 4 * n] = 220
+    return frames
+
+
+@pytest.mark.parametrize(
+    "name, sample, values_per_px", [("i420", "u1", 1.5), ("y444-10le", "<u2", 3), ("gray8", "u1", 1), ("rgb", "u1", 3)]
+)
+def test_what_stands_still_is_copied(name, sample, values_per_px, launch, tmp_path):
+    """Most of a frame is that before; the bytes are those of each frame alone."""
+    width, height = map(int, STILL_SIZE.split("x"))
+    frames = still_frames(sample, int(width * height * values_per_px), 4)
+    parse = f"rawvideoparse format={name} width={width} height={height} framerate=10/1"
+
+    def upscale(data, **environment):
+        source, made = tmp_path / "in.raw", tmp_path / "out.raw"
+        source.write_bytes(data.tobytes())
+        element = "pipersrupscale model=pipersr-x2-fast precision=int8"
+        done = launch(f"filesrc location={source} ! {parse} ! {element} ! filesink location={made}", "-q", **environment)
+        assert done.returncode == 0, done.stderr
+        return made.read_bytes(), [int(n) for n in re.findall(r"(\d+) pixels reused", done.stderr)]
+
+    made, reused = upscale(frames, GST_DEBUG="pipersrupscale:6")
+    assert made == b"".join(upscale(frame)[0] for frame in frames)
+    assert reused[0] == 0 and len(reused) == len(frames)
+    assert min(reused[1:]) > width * height / 2
+
+
+def test_what_follows_may_change_the_frames(launch, tmp_path):
+    """An element behind that works in place must not change what the next frame is copied from."""
+    made = tmp_path / "out.raw"
+    done = launch(
+        f"videotestsrc num-buffers=4 pattern=smpte100 ! video/x-raw,format=I420,width=192,height=128 ! {FAST} ! "
+        f"gamma gamma=2 ! filesink location={made}",
+        "-q",
+    )
+    assert done.returncode == 0, done.stderr
+    frames = numpy.fromfile(made, "u1").reshape(4, -1)
+    assert (frames == frames[0]).all()
+
+
+def test_properties_may_change_at_any_time(start, tmp_path):
+    """They count from the next start. What is freed is overwritten, so that one who reads it gets caught."""
+    program = tmp_path / "host"
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "gstreamer-1.0"], check=True, capture_output=True, text=True)
+    source = ROOT / "tests" / "e2e" / "gstreamer_host.c"
+    compiler = ["cc", "-std=gnu11", "-O2", "-Wall", "-Werror"]
+    subprocess.run([*compiler, source, "-o", program, *flags.stdout.split()], check=True)
+    done = start([program, "pipersr-x2-fast", ROOT / "tests" / "golden" / "x4-c48.safetensors"], MALLOC_PERTURB_="85")
+    assert (done.returncode, done.stdout) == (0, "64 128\n"), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@
  *
  * usage: vapoursynth_host PLUGIN FORMAT-ID WIDTH HEIGHT FRAMES MATRIX MODEL [FIELDS] \
  *        <in.raw >out.raw
- * Writes the planes of each frame, and the size to standard error. MATRIX: value of _Matrix,
- * FIELDS: of _FieldBased.
+ * Writes the planes of each frame; to standard error the size, and PiperSRReused of each frame that
+ * has it. MATRIX: value of _Matrix, or two of them with a comma, for frames in turns. FIELDS: of
+ * _FieldBased.
  */
 #include <VapourSynth4.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 
 struct source {
     VSVideoInfo info;
-    int matrix, fields;
+    int matrix[2], fields;
     char *frames; /* planes without padding, all frames one after the other */
     size_t frame_bytes;
 };
@@ -44,7 +45,7 @@ static const VSFrame *give(int n, int reason, void *instance, void **data, VSFra
             memcpy(api->getWritePtr(frame, plane) + y * api->getStride(frame, plane), from, bytes);
     }
     VSMap *properties = api->getFramePropertiesRW(frame);
-    api->mapSetInt(properties, "_Matrix", source->matrix, maReplace);
+    api->mapSetInt(properties, "_Matrix", source->matrix[n % 2], maReplace);
     api->mapSetInt(properties, "_FieldBased", source->fields, maReplace);
     api->mapSetInt(properties, "Mark", 1000 + n, maReplace);
     return frame;
@@ -79,6 +80,11 @@ static int write_frames(VSNode *node, int n_frames, const VSAPI *api)
             return fail(message);
         if (api->mapGetInt(api->getFramePropertiesRO(frame), "Mark", 0, NULL) != 1000 + n)
             return fail("a frame lost its properties");
+        int is_absent;
+        const int64_t reused_px =
+            api->mapGetInt(api->getFramePropertiesRO(frame), "PiperSRReused", 0, &is_absent);
+        if (!is_absent)
+            fprintf(stderr, "%lld pixels reused\n", (long long)reused_px);
         const VSVideoFormat *format = api->getVideoFrameFormat(frame);
         for (int plane = 0; plane < format->numPlanes; plane++)
             for (int y = 0; y < api->getFrameHeight(frame, plane); y++)
@@ -96,7 +102,9 @@ int main(int argc, char **argv)
     if (argc < 8 || argc > 9 || !api)
         return fail("usage, or no API");
     VSCore *core = api->createCore(0);
-    struct source source = {.matrix = atoi(argv[6]), .fields = argc > 8 ? atoi(argv[8]) : 0};
+    struct source source = {.fields = argc > 8 ? atoi(argv[8]) : 0};
+    if (sscanf(argv[6], "%d,%d", &source.matrix[0], &source.matrix[1]) < 2)
+        source.matrix[1] = source.matrix[0];
     VSVideoInfo *info = &source.info;
     *info = (VSVideoInfo){.fpsNum = 10,
                           .fpsDen = 1,
