@@ -19,8 +19,6 @@ bool media_video_encoder_takes_captions(const struct media_video_encoder *encode
 
 static void describe_picture(AVCodecContext *context, const struct media_video_picture *picture)
 {
-    context->width = picture->width_px;
-    context->height = picture->height_px;
     context->time_base = picture->time_base;
     context->framerate = picture->frame_rate;
     context->sample_aspect_ratio = picture->sample_aspect_ratio;
@@ -44,6 +42,8 @@ enum media_status media_video_encoder_open(struct media_video_encoder *encoder,
     }
     AVCodecContext *context = encoder->context;
     context->bit_rate = 0; /* quality rules, not a default rate */
+    context->width = picture->width_px;
+    context->height = picture->height_px;
     enum media_status status = MEDIA_OK;
     if (media_encoder_is_sequence(muxer)) {
         status = media_sequence_set_options(context, options, error);

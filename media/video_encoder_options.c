@@ -200,6 +200,16 @@ static void set_settings(const struct media_encoder_settings *settings, bool sam
     }
 }
 
+/* cuTree of libx265 (3.5) takes four blocks of 16 pixels at a time, also where there are not as
+ * many, and writes behind its memory then. */
+static void avoid_small_cutree(const AVCodecContext *context, AVDictionary **dictionary)
+{
+    enum { LARGEST_UNSAFE_WIDTH_PX = 48 };
+    if (strcmp(context->codec->name, "libx265") == 0 && context->width <= LARGEST_UNSAFE_WIDTH_PX) {
+        av_dict_set(dictionary, "x265-params", ":cutree=0", AV_DICT_APPEND);
+    }
+}
+
 /* The user's own words, over ours; lists of parameters of the encoder behind the encoder are
  * joined. */
 static enum media_status add_own(const AVDictionary *own, AVDictionary **dictionary,
@@ -305,6 +315,7 @@ enum media_status media_encoder_set_options(AVCodecContext *context,
         if (entry != NULL && entry->fixed_option != NULL) {
             av_dict_set(&dictionary, entry->fixed_option, entry->fixed_value, 0);
         }
+        avoid_small_cutree(context, &dictionary);
         set_settings(settings, options->pix_fmt == NULL, &dictionary);
         status = media_hdr_set_params(codec, hdr, &dictionary) >= 0
                      ? add_own(own, &dictionary, error)

@@ -22,8 +22,9 @@ bool media_encoder_is_codec_name(const char *codec);
 bool media_encoder_has_option(const AVCodec *codec, const char *name);
 
 /* Sets what the options, the input's settings and its HDR ask for on a context of the encoder that
- * is not open yet, in the encoder's own words; options->encoder_opts rule. MEDIA_ERROR_UNSUPPORTED
- * names an option that it does not have or a value that it does not understand. */
+ * is not open yet but has its width, in the encoder's own words; options->encoder_opts rule.
+ * MEDIA_ERROR_UNSUPPORTED names an option that it does not have or a value that it does not
+ * understand. */
 enum media_status media_encoder_set_options(AVCodecContext *context,
                                             const struct media_video_options *options,
                                             const struct media_encoder_settings *settings,

@@ -16,7 +16,8 @@ from clip_tools import ffmpeg, picture, tone
 SIZE, RATE, N_FRAMES = "48x32", 10, 10
 SECONDS = N_FRAMES / RATE
 X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-threads", 1, "-pix_fmt", "yuv420p", "-bf", 0]
-X265 = ["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-x265-params", "log-level=none:pools=1"]
+# cuTree of libx265 3.5 writes behind its memory in pictures as narrow as these.
+X265 = ["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-x265-params", "log-level=none:pools=1:cutree=0"]
 PICTURE = picture(SIZE, RATE, SECONDS)
 PICTURE_64 = picture("64x64", RATE, SECONDS)  # the least that some encoders take
 TONE = tone(SECONDS)
@@ -71,7 +72,7 @@ simple("b_frames.mp4", *PICTURE, *TONE, *X264, "-bf", 3, "-x264-params", "b-pyra
 simple("negative_offsets.mp4", *PICTURE, *X264, "-bf", 2, "-movflags", "negative_cts_offsets")
 simple("open_gop.mkv", *picture(SIZE, RATE, 2), *X264, "-bf", 2, "-g", 6, "-x264-params", "open-gop=1:scenecut=0:b-adapt=0")
 simple("open_gop_hevc.mp4", *picture(SIZE, RATE, 2), *X265[:-2], "-x265-params",
-       "log-level=none:pools=1:open-gop=1:keyint=6:min-keyint=6:bframes=2:b-adapt=0:scenecut=0")
+       "log-level=none:pools=1:cutree=0:open-gop=1:keyint=6:min-keyint=6:bframes=2:b-adapt=0:scenecut=0")
 simple("late_picture.mp4", *TONE, "-itsoffset", 0.3, *PICTURE, "-map", "0:a", "-map", "1:v", *X264,
        "-fps_mode", "passthrough", "-c:a", "aac")
 simple("late_sound.mkv", *PICTURE, "-itsoffset", 0.25, *TONE, "-map", 0, "-map", 1, *X264, "-c:a", "flac")
