@@ -1,4 +1,5 @@
-"""The training step in C, on the tile registers (AMX) of a CPU: several times PyTorch's speed.
+"""The training step in C, for CPUs that multiply bf16 numbers, in tiles (AMX) or in vectors (AVX512-BF16): several
+times PyTorch's speed.
 
 The library in native/ is compiled when it is first wanted, by `cc` (or $CC), to a folder of its sources' hash. It
 takes the same choices of patches and changes the same optimiser's vectors as PyTorch would; checkpoints are those of
@@ -20,8 +21,14 @@ from trainable import Trainable
 SOURCES = pathlib.Path(__file__).resolve().parent / "native"
 BUILT = pathlib.Path(__file__).resolve().parents[1] / "build-training" / "native"
 FLAGS = ["-std=gnu11", "-O2", "-fno-math-errno", "-fopenmp-simd", "-Wno-psabi", "-fPIC", "-shared", "-pthread"]
-TILES = ["-march=sapphirerapids"]
-NO_TILES = []
+CPU_INFO = pathlib.Path("/proc/cpuinfo")
+# The ways to multiply, fastest first: the CPU's feature that each needs, as CPU_INFO names it, and the compiler's
+# options. Loops need none, and are for tests: PyTorch is faster.
+WAYS = {
+    "tiles": ("amx_bf16", ["-march=sapphirerapids"]),
+    "dots": ("avx512_bf16", ["-march=x86-64-v4", "-mavx512bf16"]),
+    "loops": (None, []),
+}
 SIDE_MULTIPLE, CHANNEL_MULTIPLE = 16, 32
 
 
@@ -57,10 +64,9 @@ def compiled(flags, folder=BUILT):
     return path
 
 
-def library(flags=None, folder=BUILT):
-    """The loaded library; RuntimeError where it can't be compiled or this CPU lacks its instructions."""
-    flags = TILES if flags is None else flags
-    loaded = ctypes.CDLL(str(compiled(flags, folder)))
+def library(way, folder=BUILT):
+    """The loaded library of one of WAYS; RuntimeError where it can't be compiled or the system forbids its use."""
+    loaded = ctypes.CDLL(str(compiled(WAYS[way][1], folder)))
     pointer, u32, f32 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_float
     loaded.step_new.restype, loaded.step_new.argtypes = pointer, [u32] * 5
     loaded.step_free.restype, loaded.step_free.argtypes = None, [pointer]
@@ -73,12 +79,17 @@ def library(flags=None, folder=BUILT):
     return loaded
 
 
-def has_tiles():
-    """Whether this CPU has AMX's bf16 tiles."""
+def cpu_has(way):
+    feature = WAYS[way][0]
     try:
-        return "amx_bf16" in pathlib.Path("/proc/cpuinfo").read_text()
+        return not feature or feature in CPU_INFO.read_text()
     except OSError:
         return False
+
+
+def best_way():
+    """This CPU's of WAYS."""
+    return next(way for way in WAYS if cpu_has(way))
 
 
 def fits(model, phase):

@@ -96,10 +96,13 @@ def run_options(args, corpus, precision, finish_precision, **more):
 
 
 def native_library(wish):
-    if wish == "no" or (wish == "auto" and not native_step.has_tiles()):
+    way = native_step.best_way()
+    if wish == "no" or (wish == "auto" and way == "loops"):
         return None
     try:
-        return native_step.library(native_step.TILES if native_step.has_tiles() else native_step.NO_TILES)
+        loaded = native_step.library(way)
+        print(f"steps in C, in {way}", flush=True)
+        return loaded
     except RuntimeError as error:
         if wish == "yes":
             raise SystemExit(f"no steps in C: {error}") from error
@@ -126,11 +129,11 @@ def parse_arguments():
     parser.add_argument("--rate", type=float, default=8e-4, help="Adam's learning rate (8e-4)")
     parser.add_argument("--warm-up", type=int, default=500, help="steps (500)")
     precisions = ("fp32", "tf32", "bf16", "bf16x3")
-    parser.add_argument("--precision", choices=precisions, help="of the body (bf16; CPU without tiles fp32)")
-    parser.add_argument("--finish-precision", choices=precisions, help="in the last phase (GPU tf32, CPU with tiles "
+    parser.add_argument("--precision", choices=precisions, help="of the body (bf16; CPU without steps in C fp32)")
+    parser.add_argument("--finish-precision", choices=precisions, help="in the last phase (GPU tf32; steps in C "
                         "bf16x3: forward sums from 16 bits; else fp32)")
     parser.add_argument("--native", choices=("auto", "yes", "no"), default="auto",
-                        help="CPU: bf16 and bf16x3 steps in C, on tile registers (auto: where there are any)")
+                        help="CPU: bf16 and bf16x3 steps in C (auto: where the CPU has AMX or AVX512-BF16)")
     args = parser.parse_args()
     check_run_arguments(args)
     return args

@@ -1,4 +1,4 @@
-"""The training step in C: loss and gradient are PyTorch's, with tiles where this CPU has them and without."""
+"""The training step in C: loss and gradient are PyTorch's, in each way to multiply that this CPU has."""
 
 import csv
 import types
@@ -16,12 +16,11 @@ from trainable import Trainable
 WIDTH, HEIGHT = 70, 61  # low-resolution picture
 
 
-@pytest.fixture(scope="module", params=["loops", "tiles"])
+@pytest.fixture(scope="module", params=["loops", "dots", "tiles"])
 def library(request, tmp_path_factory):
-    if request.param == "tiles" and not native_step.has_tiles():
-        pytest.skip("this CPU has no tile registers")
-    flags = native_step.TILES if request.param == "tiles" else native_step.NO_TILES
-    return native_step.library(flags, tmp_path_factory.mktemp("native"))
+    if not native_step.cpu_has(request.param):
+        pytest.skip(f"this CPU has no {native_step.WAYS[request.param][0]}")
+    return native_step.library(request.param, tmp_path_factory.mktemp("native"))
 
 
 def picture(scale):
@@ -115,17 +114,34 @@ def test_what_does_not_fit_is_refused(library, shape):
     assert library.step_new(*shape, 1) is None
 
 
+@pytest.mark.parametrize(
+    "flags,way", [("avx512_bf16 amx_bf16", "tiles"), ("avx2 avx512_bf16", "dots"), ("avx2", "loops"), (None, "loops")]
+)
+def test_the_best_way_is_the_cpus(tmp_path, monkeypatch, flags, way):
+    monkeypatch.setattr(native_step, "CPU_INFO", tmp_path / "cpuinfo")
+    if flags:
+        native_step.CPU_INFO.write_text(f"processor: 0\nflags: fpu {flags}\n")
+    assert native_step.best_way() == way
+
+
 def test_a_compiler_that_fails_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("CC", str(tmp_path / "no-compiler"))
     with pytest.raises(RuntimeError, match="no-compiler"):
-        native_step.library(native_step.NO_TILES, tmp_path)
+        native_step.library("loops", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_learns(corpus_folder, tmp_path, script):
-    script("train.py", corpus_folder, "--out", tmp_path, "--device", "cpu", "--threads", 1, "--batch", 4, "--patch", 16,
-           "--finish-patch", 16, "--validate-px", 40, "--channels", 32, "--blocks", 1, "--rate", "1e-3", "--steps", 60,
-           "--select", "synthetic", "--native", "yes", "--precision", "bf16", "--finish-precision", "bf16x3")
+@pytest.mark.parametrize("wish", ["yes", "auto"])
+def test_a_run_learns(corpus_folder, tmp_path, script, wish):
+    way = native_step.best_way()
+    if wish == "auto" and way == "loops":
+        pytest.skip("this CPU has nothing faster than loops")
+    done = script(
+        "train.py", corpus_folder, "--out", tmp_path, "--device", "cpu", "--threads", 1, "--batch", 4, "--patch", 16,
+        "--finish-patch", 16, "--validate-px", 40, "--channels", 32, "--blocks", 1, "--rate", "1e-3", "--steps", 60,
+        "--select", "synthetic", "--native", wish, "--precision", "bf16", "--finish-precision", "bf16x3",
+    )
+    assert f"steps in C, in {way}" in done.stdout
     with open(tmp_path / "run.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert float(rows[-1]["psnr_synthetic"]) > float(rows[0]["psnr_synthetic"]) + 0.05

@@ -3,9 +3,10 @@
  * The sums of 4 rows x 16 pixels x 16 channels are made in four tiles. An input row's tile meets up
  * to three of them, one for each row of the kernel, so that twelve multiplications need nine loads.
  * What follows the sums (SiLU, trunk) is done for the block before, in slices between the
- * multiplications, which hide it.
+ * multiplications, which hide it. CPUs without tiles make the sums in vector registers, row by row.
  */
 #include "conv.h"
+#include "dots.h"
 #include "tile.h"
 
 enum { BLOCK_ROWS = 4, BLOCK_VECTORS = BLOCK_ROWS * TILE_PX, GROUP_ROWS = 8 };
@@ -64,6 +65,34 @@ INLINE void use_some(const struct conv *c, enum conv_use use, struct block *bloc
     block->next = end;
 }
 
+#if HAS_DOTS
+/* A row of the block after the other: its sums meet all weights without leaving the registers. */
+INLINE void multiply_block(const struct conv *c, enum conv_use use, struct block *block,
+                           struct block *last)
+{
+    const uint32_t k_tiles = c->c_in / TILE_K, n_tiles = c->c_out / LANES;
+    const size_t pitch = (size_t)(c->side + 2) * c->c_in;
+    const size_t tap = (size_t)k_tiles * n_tiles * (TILE_BYTES / 2);
+    use_some(c, use, last, BLOCK_VECTORS);
+    for (uint32_t row = 0; row < BLOCK_ROWS; row++) {
+        vec sums[TILE_PX] = {0};
+        for (uint32_t t = 0; t < c->n_terms; t++)
+            for (uint32_t k = 0; k < k_tiles; k++) {
+                const uint16_t *w =
+                    c->terms[t].weights +
+                    ((size_t)k * n_tiles + block->channel / LANES) * (TILE_BYTES / 2);
+                /* From a row and a pixel before the first of the sums' pixels. */
+                const uint16_t *in = c->terms[t].in + (block->place - 1) * c->c_in + row * pitch -
+                                     pitch + k * TILE_K;
+                for (uint32_t dy = 0; dy < 3; dy++, in += pitch)
+                    for (uint32_t dx = 0; dx < 3; dx++, w += tap)
+                        dots_multiply(sums, in + dx * c->c_in, c->c_in, w);
+            }
+        dots_store(block->sums[row * TILE_PX], sums);
+    }
+    block->next = 0;
+}
+#else
 INLINE void multiply_block(const struct conv *c, enum conv_use use, struct block *block,
                            struct block *last)
 {
@@ -120,6 +149,7 @@ INLINE void multiply_block(const struct conv *c, enum conv_use use, struct block
     tile_store(3, block->sums[3 * TILE_PX], 64);
     block->next = 0;
 }
+#endif
 
 INLINE void run(const struct conv *c, enum conv_use use)
 {

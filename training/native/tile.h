@@ -19,10 +19,12 @@
 
 enum { LANES = 16, TILE_PX = 16, TILE_K = 32, TILE_BYTES = 1024 };
 
-typedef float vec __attribute__((vector_size(64), aligned(4)));
+/* They may lie anywhere in arrays of other types: gcc makes two halves of a memcpy() of 64 bytes,
+ * which a load of the whole has to wait for. */
+typedef float vec __attribute__((vector_size(64), aligned(4), may_alias));
 typedef int32_t ivec __attribute__((vector_size(64), aligned(4)));
 typedef uint32_t uvec __attribute__((vector_size(64), aligned(4)));
-typedef uint16_t hvec __attribute__((vector_size(32), aligned(2)));
+typedef uint16_t hvec __attribute__((vector_size(32), aligned(2), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -112,14 +114,12 @@ INLINE void tile_end(void)
 
 INLINE vec vec_load(const float *from)
 {
-    vec value;
-    memcpy(&value, from, sizeof value);
-    return value;
+    return *(const vec *)from;
 }
 
 INLINE void vec_store(float *to, vec value)
 {
-    memcpy(to, &value, sizeof value);
+    *(vec *)to = value;
 }
 
 INLINE vec vec_of(float value)
@@ -130,52 +130,36 @@ INLINE vec vec_of(float value)
 /* 16 bf16 numbers, exactly. */
 INLINE vec vec_widen(const uint16_t *from)
 {
-    hvec half;
-    memcpy(&half, from, sizeof half);
-    const uvec bits = __builtin_convertvector(half, uvec) << 16;
-    vec value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
+    return (vec)(__builtin_convertvector(*(const hvec *)from, uvec) << 16);
 }
 
 /* To bf16, to nearest even. */
 INLINE hvec vec_narrow(vec value)
 {
 #if defined(__AVX512BF16__)
-    const __m256bh made = _mm512_cvtneps_pbh((__m512)value);
-    hvec half;
-    memcpy(&half, &made, sizeof half);
-    return half;
+    return (hvec)_mm512_cvtneps_pbh((__m512)value);
 #else
-    uvec bits;
-    memcpy(&bits, &value, sizeof bits);
+    const uvec bits = (uvec)value;
     return __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, hvec);
 #endif
 }
 
 INLINE void vec_store_narrow(uint16_t *to, vec value)
 {
-    const hvec half = vec_narrow(value);
-    memcpy(to, &half, sizeof half);
+    *(hvec *)to = vec_narrow(value);
 }
 
 /* Stores `value` as the sum of two bf16 numbers: 16 bits of precision. */
 INLINE void vec_store_split(uint16_t *high, uint16_t *low, vec value)
 {
-    const hvec top = vec_narrow(value);
-    memcpy(high, &top, sizeof top);
+    vec_store_narrow(high, value);
     vec_store_narrow(low, value - vec_widen(high));
 }
 
 /* Where `mask` has all bits, `a`, else `b`. */
 INLINE vec vec_choose(ivec mask, vec a, vec b)
 {
-    ivec a_bits, b_bits;
-    memcpy(&a_bits, &a, sizeof a);
-    memcpy(&b_bits, &b, sizeof b);
-    a_bits = (mask & a_bits) | (~mask & b_bits);
-    memcpy(&a, &a_bits, sizeof a);
-    return a;
+    return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
 }
 
 /* 1 / (1 + exp(-x)), relative error below 1e-6. */
@@ -194,11 +178,7 @@ INLINE vec vec_sigmoid(vec x)
     p = p * f + 2.4022651e-1f;
     p = p * f + 6.9314718e-1f;
     p = p * f + 1.0f;
-    ivec bits, exponent;
-    memcpy(&exponent, &shifted, sizeof exponent);
-    memcpy(&bits, &p, sizeof bits);
-    bits += exponent << 23;
-    memcpy(&p, &bits, sizeof p);
+    p = (vec)((ivec)p + ((ivec)shifted << 23));
     const vec d = p + 1.0f;
 #if defined(__AVX512BF16__)
     const vec r = (vec)_mm512_rcp14_ps((__m512)d);

@@ -7,6 +7,7 @@
  * next row, have no gradient.
  */
 #include "conv.h"
+#include "dots.h"
 #include "tile.h"
 
 /* Pixels whose columns and pairs stay in the nearer cache while taps pass over them. */
@@ -17,8 +18,23 @@ size_t pairs_size(uint32_t side, uint32_t channels)
     return ((size_t)(side + 2) * (side + 2) / 2 + 1) * channels * 2;
 }
 
-/* `left` and `right` are the first of two channel tiles' data, the other so many numbers after it.
- */
+/* pass(): `left` and `right` are the first of two channel tiles' data, the other so many numbers
+ * after it. */
+#if HAS_DOTS
+INLINE void pass(const uint16_t *left, size_t left_step, const uint16_t *right, size_t right_step,
+                 float *sums, size_t co_step, uint32_t n_k)
+{
+    for (int part = 0; part < 4; part++) {
+        const uint16_t *a = left + part / 2 * left_step, *b = right + part % 2 * right_step;
+        float *to = sums + part / 2 * co_step + (size_t)(part % 2) * LANES * LANES;
+        vec kept[LANES];
+        dots_load(kept, to);
+        for (uint32_t k = 0; k < n_k; k++, a += TILE_BYTES / 2, b += TILE_BYTES / 2)
+            dots_multiply(kept, a, TILE_K, b);
+        dots_store(to, kept);
+    }
+}
+#else
 INLINE void pass(const uint16_t *left, size_t left_step, const uint16_t *right, size_t right_step,
                  float *sums, size_t co_step, uint32_t n_k)
 {
@@ -43,6 +59,7 @@ INLINE void pass(const uint16_t *left, size_t left_step, const uint16_t *right, 
     tile_store(2, sums + co_step, 64);
     tile_store(3, sums + co_step + LANES * LANES, 64);
 }
+#endif
 
 void weight_gradient_run(const struct weight_gradient *w)
 {
