@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 import tempfile
 
@@ -122,5 +123,13 @@ def main(arguments=None):
     return 0
 
 
+def _end(number, _frame):
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    # So that what is half-written is taken away, as after Ctrl-C.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _end)
     sys.exit(main())

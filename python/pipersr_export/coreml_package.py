@@ -123,26 +123,30 @@ def write(model, path, size=None, replace=False):
     if not size:
         width, height = (coremltools.RangeDim(1, MAX_SIDE_PX, side) for side in USUAL_SIZE_PX)
         inputs = [coremltools.TensorType(name="x", shape=coremltools.Shape((1, 3, height, width)))]
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):  # its progress bars
-        package = coremltools.convert(
-            _program(coremltools, model, shape),
-            inputs=inputs,
-            convert_to="mlprogram",
-            minimum_deployment_target=coremltools.target.macOS13,
-            compute_units=coremltools.ComputeUnit.CPU_AND_NE,
-            skip_model_load=True,
-        )
+    try:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):  # its progress bars
+            package = coremltools.convert(
+                _program(coremltools, model, shape),
+                inputs=inputs,
+                convert_to="mlprogram",
+                minimum_deployment_target=coremltools.target.macOS13,
+                compute_units=coremltools.ComputeUnit.CPU_AND_NE,
+                skip_model_load=True,
+            )
+    except RuntimeError as error:
+        # What its writer of weights, which is not Python's, says of a full disk.
+        raise OSError(0, f"coremltools: {error} Is there room in {tempfile.gettempdir()}?") from error
     _describe(package, model, size)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         made = pathlib.Path(folder, "made.mlpackage")
         package.save(str(made))
         _make_repeatable(coremltools, made, model)
         old = pathlib.Path(folder, "replaced")
-        if replace and path.exists():
-            path.rename(old)
         try:
+            if replace and path.exists():
+                path.rename(old)
             made.rename(path)
-        except OSError:
-            if old.exists():
+        except BaseException:  # Ctrl-C too: with the folder the old one would be gone
+            if old.exists() and not path.exists():
                 old.rename(path)
             raise

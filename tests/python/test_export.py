@@ -4,6 +4,8 @@
 import collections
 import os
 import pathlib
+import resource
+import signal
 import subprocess
 import sys
 
@@ -193,6 +195,74 @@ def test_what_exists_stays_unless_forced(kind, tmp_path):
     assert export("--format", kind, "-o", out, "-f").returncode == 0
     assert out.is_dir() if kind == "coreml" else out.read_bytes() != b"precious"
     assert list(tmp_path.iterdir()) == [out]
+
+
+def content(package):
+    return {path.relative_to(package): path.read_bytes() for path in package.rglob("*") if path.is_file()}
+
+
+def test_a_full_disk_leaves_the_package_that_was_there(tmp_path):
+    """Its weights are larger than a file may be."""
+    out, scratch = tmp_path / "model.mlpackage", tmp_path / "scratch"
+    scratch.mkdir()
+    command = ["--format", "coreml", "--size", "128x128", "-o", out]
+    assert export(*command, "--model", "pipersr-x2-fast").returncode == 0
+    before = content(out)
+    done = subprocess.run(
+        [PROGRAM, "export", *map(str, command), "--model", str(MODEL), "--force"],
+        capture_output=True, text=True, env=dict(os.environ, PIPERSR_PYTHON=sys.executable, TMPDIR=str(scratch)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY)),
+    )
+    assert done.returncode == 5, done.stderr
+    assert done.stderr.count("\n") == 1 and "room" in done.stderr
+    assert content(out) == before
+    assert set(tmp_path.iterdir()) == {out, scratch} and list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["error", "ctrl-c"])
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_replacement_that_fails_half_way_is_undone(fault, nth, tmp_path, monkeypatch):
+    """The old package is moved away, then the new one takes its place; either step may fail."""
+    from pipersr_export import coreml_package, model
+
+    out = tmp_path / "model.mlpackage"
+    coreml_package.write(model.load(str(MODEL)), out, (128, 128))
+    before = content(out)
+    rename, calls = pathlib.Path.rename, []
+
+    def failing(self, target):
+        calls.append((self.name, pathlib.Path(target).name))
+        if len(calls) == nth:
+            raise fault
+        return rename(self, target)
+
+    monkeypatch.setattr(pathlib.Path, "rename", failing)
+    with pytest.raises(type(fault)):
+        coreml_package.write(model.load(str(MODEL)), out, (64, 64), replace=True)
+    monkeypatch.undo()
+    assert calls[nth - 1] == [("model.mlpackage", "replaced"), ("made.mlpackage", "model.mlpackage")][nth - 1]
+    assert content(out) == before and list(tmp_path.iterdir()) == [out]
+    coreml_package.write(model.load(str(MODEL)), out, (64, 64), replace=True)
+    assert content(out) != before
+
+
+@pytest.mark.parametrize("kind", ["onnx", "coreml"])
+def test_a_signal_leaves_nothing_half_written(kind, exported, tmp_path):
+    """Sent when what becomes the output has appeared; by then it may be done, and then it is whole."""
+    out = tmp_path / "model"
+    environment = dict(os.environ, PIPERSR_PYTHON=sys.executable)
+    process = subprocess.Popen(
+        [PROGRAM, "export", "--format", kind, "-o", str(out)], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None and not any(tmp_path.iterdir()):
+        pass
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode in (143, 0)
+    assert list(tmp_path.iterdir()) in ([], [out])
+    if out.exists():
+        read = content if kind == "coreml" else pathlib.Path.read_bytes
+        assert read(out) == read(exported(kind))
 
 
 def test_a_python_without_the_packages_is_named(tmp_path):
