@@ -11,11 +11,10 @@ _pipersr_options()
             "--resume --segment-frames --deinterlace --max-height --allow-lossy --strict --start --duration --to --no-reuse --framerate --start-number --quiet --version" \
             "$common" ;;
     plan) _pipersr_options upscale ;;
-    run-segment) echo '--threads --isa --memory-limit --quiet --help' ;;
-    join) echo '--threads --isa --memory-limit --output --force --quiet --help' ;;
+    run-segment | join) echo '--threads --isa --memory-limit --output --force --quiet --help' ;;
     calibrate) echo '--output --force --model --max-images --keep-size --no-synthetic --quiet --json --help' ;;
     serve)
-        echo '--listen --port --unix --tls-cert --tls-key --state --key --key-file --allow-origin --allow-host
+        echo '--listen --port --unix --tls-cert --tls-key --state --key --key-file --allow-origin --allow-host --allow-dir
             --max-upload --max-pixels --max-duration --max-queued --max-running --max-rate --max-disk --keep
             --job-memory --job-time --stall-time --max-connections --client-connections --threads --drain --help'
         ;;

@@ -21,6 +21,7 @@ static const char help[] =
     "       pipersr segment plan|run-segment|join  a video in pieces, on several machines\n"
     "       pipersr bench speed                    how fast the network runs here\n"
     "       pipersr bench quality DIR              PSNR and SSIM on a folder with HR/ and LR/\n"
+    "       pipersr bench video CLIP               how fast decoder, network and encoder run here\n"
 #ifdef PIPERSR_SERVER
     "       pipersr serve                          the same for programs and browsers, over HTTP\n"
     "       pipersr mcp [--allow-dir DIR]          the same for assistants, over standard input\n"

@@ -257,7 +257,11 @@ class _Run:
         target = None
         try:
             target = self.target_of(entry)
-            format_of(target or "", self.options.format or ("png" if target is None else None))
+            try:
+                format_of(target or "", self.options.format or ("png" if target is None else None))
+            except UnsupportedError:
+                _open(entry)  # of a video there is more to be said
+                raise
             if target is not None and not self.claim(entry, target):
                 return self.skip(entry, target, "its output exists")
             with warnings.catch_warnings(record=True) as notes:

@@ -113,6 +113,7 @@ def test_four_times(run, photo):
         (["upscale", "."], 3, "-r"),
         (["upscale", "photo.png", "--model", "pipersr-x9"], 3, "there are: pipersr-x2"),
         (["upscale", "clip.mp4"], 4, "needs the program pipersr"),
+        (["upscale", "clip.mp4", "-o", "big.mp4"], 4, "needs the program pipersr"),
         (["upscale", "photo.png", "-o", "photo.xyz"], 4, "cannot write"),
         (["upscale", "photo.png", "--max-pixels", "10"], 4, "limit"),
         (["upscale", "photo.png", "-o", "photo.png", "-f"], 5, "the input itself"),
