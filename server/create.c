@@ -179,7 +179,10 @@ static void create_job(struct server_request *request)
         .options = creation->options,
         .idempotency_key = request->idempotency_key,
         .fingerprint = creation->fingerprint};
-    if (server_jobs_create(creation->jobs, &wanted, request->id, NULL, &request->problem) && upload)
+    if (!server_jobs_create(creation->jobs, &wanted, request->id, NULL, &request->problem))
+        return;
+    server_upload_stop_counting(&request->upload);
+    if (upload)
         server_uploads_remove(request->http->uploads, upload, NULL);
 }
 

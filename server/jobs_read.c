@@ -118,6 +118,7 @@ static bool open_file(struct server_job_file *file, const char *path,
     if (file->fd < 0 || fstat(file->fd, &about) != 0 || !S_ISREG(about.st_mode)) {
         if (file->fd >= 0)
             close(file->fd);
+        file->fd = -1;
         return server_fail(problem, 410, "gone", "the file is not there any more");
     }
     file->bytes = (uint64_t)about.st_size;

@@ -97,6 +97,7 @@ static bool open_picture(const char *work, struct server_job_file *file,
     if (file->fd < 0 || fstat(file->fd, &about) != 0 || !S_ISREG(about.st_mode)) {
         if (file->fd >= 0)
             close(file->fd);
+        file->fd = -1; /* the caller would close it again, and by then it may be another's */
         return server_fail(problem, 500, "internal", "the picture is not there");
     }
     file->bytes = (uint64_t)about.st_size;

@@ -89,13 +89,16 @@ static bool take_field(struct server_upload *upload, const char *key, const char
     return true;
 }
 
+/* Called again for the same part where the first piece of it came without a byte, and after the
+ * empty part that a browser sends for a field in which nothing was chosen. */
 static bool begin_file(struct server_upload *upload, const char *filename)
 {
-    if (upload->has_file)
+    if (upload->bytes > 0)
         return server_fail(&upload->problem, 422, "two-files",
                            "the form holds more than one file; make one request for each");
     upload->has_file = true;
-    upload->name = filename ? server_name_clean(filename) : NULL;
+    free(upload->name);
+    upload->name = filename && *filename ? server_name_clean(filename) : NULL;
     return true;
 }
 
@@ -181,6 +184,12 @@ bool server_upload_end(struct server_upload *upload, struct server_problem *prob
     return upload->problem.status ? refuse(upload, problem) : true;
 }
 
+void server_upload_stop_counting(struct server_upload *upload)
+{
+    server_jobs_release(upload->jobs, upload->bytes);
+    upload->bytes = 0;
+}
+
 void server_upload_free(struct server_upload *upload)
 {
     if (!upload->jobs)
@@ -188,7 +197,7 @@ void server_upload_free(struct server_upload *upload)
     server_upload_end(upload, NULL);
     if (upload->path)
         unlink(upload->path);
-    server_jobs_release(upload->jobs, upload->bytes);
+    server_upload_stop_counting(upload);
     free(upload->path);
     free(upload->name);
     json_decref(upload->fields);

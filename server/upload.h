@@ -39,6 +39,10 @@ bool server_upload_take(struct server_upload *upload, const char *data, size_t s
 /* The body is complete. */
 bool server_upload_end(struct server_upload *upload, struct server_problem *problem);
 
+/* The file's bytes count as somebody else's from now on: a request may live on for as long as the
+ * job that it made. */
+void server_upload_stop_counting(struct server_upload *upload);
+
 /* Harmless on a zeroed one. */
 void server_upload_free(struct server_upload *upload);
 

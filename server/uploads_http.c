@@ -14,6 +14,9 @@ static void keep(struct server_request *request)
     const struct server_upload *upload = &request->upload;
     const char *given = server_request_argument(request, "name");
     char *name = given ? server_name_clean(given) : strdup(upload->name ? upload->name : "input");
+    /* Before they are counted as the kept file's: twice, they may be more than there is room for.
+     */
+    server_upload_stop_counting(&request->upload);
     if (name)
         server_uploads_keep(request->http->uploads, upload->path, name, request->id,
                             &request->problem);

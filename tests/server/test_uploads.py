@@ -1,6 +1,9 @@
 """Uploads that wait for a job, and pictures of a video's moments."""
 
 import io
+import json
+import socket
+import time
 
 import numpy
 import pytest
@@ -74,9 +77,48 @@ def test_refused_uploads(make_server, tiny_png):
     assert server.request("POST", "/v1/uploads", files={"file": ("a.png", b"")}).status_code == 422
     assert server.request("POST", "/v1/uploads", files={"other": (None, "a.png")}).status_code == 422
     assert server.request("POST", "/v1/uploads", data=bytes(2000)).status_code == 413
-    assert server.request("POST", "/v1/uploads", data=bytes(800)).status_code == 201
+    for _ in range(2):
+        assert server.request("POST", "/v1/uploads", data=bytes(800)).status_code == 201
     answer = server.request("POST", "/v1/uploads", data=bytes(800))
     assert answer.status_code == 507 and "limit disk" in answer.json()["detail"]
+
+
+def test_an_upload_counts_once(make_server, tiny_png):
+    """Also while the request that brought it waits for its job."""
+    server = make_server("--max-disk", "1K").start()
+    upload = server.request("POST", "/v1/uploads", data=bytes(700))
+    assert upload.status_code == 201, upload.text
+    assert server.get("/v1/status").json()["disk_bytes"] == 700
+    assert server.request("DELETE", upload.headers["Location"]).status_code == 204
+    assert server.get("/v1/status").json()["disk_bytes"] == 0
+    counted = []
+    for event, _, data in server.events("/v1/image/upscale?name=a.png", "POST", data=tiny_png):
+        if event == "progress" and not counted:
+            counted.append(server.get("/v1/status").json()["disk_bytes"])
+    assert counted == [len(tiny_png)]
+
+
+def test_forms_in_pieces(server, tiny_png):
+    """Wherever a form is cut on its way, it is the same form; a chosen file may follow an empty field."""
+    form = (
+        b'--XY\r\nContent-Disposition: form-data; name="file"; filename=""\r\nContent-Type: application/octet-stream\r\n\r\n\r\n'
+        b'--XY\r\nContent-Disposition: form-data; name="strip"\r\n\r\ntrue\r\n'
+        b'--XY\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n' + tiny_png + b"\r\n--XY--\r\n"
+    )
+    head = (f"POST /v1/image/upscale HTTP/1.1\r\nHost: localhost\r\nX-Session-Key: {server.key}\r\nConnection: close\r\n"
+            f"Content-Type: multipart/form-data; boundary=XY\r\nContent-Length: {len(form)}\r\n\r\n").encode()  # fmt: skip
+    start = form.index(tiny_png)
+    host, port = server.url.removeprefix("http://").split(":")
+    for cut in (*range(start - 8, start + 8), *range(0, len(form), 37)):
+        with socket.create_connection((host, int(port)), timeout=30) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(head + form[:cut])
+            time.sleep(0.01)
+            connection.sendall(form[cut:])
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 202 "), (cut, answer)
+        job = json.loads(answer.partition(b"\r\n\r\n")[2])
+        assert job["input"] == {"name": "a.png", "bytes": len(tiny_png)} and job["options"]["strip"] is True
 
 
 def test_uploads_survive_a_kill(make_server, tiny_png):
