@@ -6,8 +6,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "media/output.h"
@@ -17,7 +19,7 @@ enum { COPY_BYTES = 1 << 20 };
 struct server_delivery {
     pthread_t thread;
     char *from, *to;
-    bool overwrite;
+    bool overwrite, again;
     int done_fd;
     enum media_status status;
     struct media_error error;
@@ -68,22 +70,57 @@ static int copy_file(const char *from, const char *to)
     return reason;
 }
 
+/* All that is left of two files, byte by byte. */
+static bool have_same_bytes(FILE *one, FILE *other)
+{
+    char pieces[2][1 << 14];
+    size_t lengths[2];
+    do {
+        lengths[0] = fread(pieces[0], 1, sizeof pieces[0], one);
+        lengths[1] = fread(pieces[1], 1, sizeof pieces[1], other);
+        if (lengths[0] != lengths[1] || memcmp(pieces[0], pieces[1], lengths[0]) != 0)
+            return false;
+    } while (lengths[0] > 0);
+    return !ferror(one) && !ferror(other);
+}
+
+/* Is the target this very file already? */
+static bool is_delivered(const struct server_delivery *delivery)
+{
+    struct stat about;
+    if (stat(delivery->to, &about) != 0 || !S_ISREG(about.st_mode))
+        return false;
+    FILE *from = fopen(delivery->from, "rbe"), *to = fopen(delivery->to, "rbe");
+    const bool same = from && to && have_same_bytes(from, to);
+    if (from)
+        fclose(from);
+    if (to)
+        fclose(to);
+    return same;
+}
+
+static enum media_status copy_to_target(struct server_delivery *delivery)
+{
+    struct media_output output;
+    const enum media_status status =
+        media_output_begin(&output, delivery->to, delivery->overwrite, &delivery->error);
+    if (status != MEDIA_OK)
+        return status;
+    if (delivery->again)
+        media_output_remove_stale(output.temporary_path);
+    const int reason = copy_file(delivery->from, output.temporary_path);
+    if (!reason)
+        return media_output_commit(&output, &delivery->error);
+    media_output_abort(&output);
+    return media_fail(&delivery->error, MEDIA_ERROR_OUTPUT, "cannot write '%s': %s", delivery->to,
+                      strerror(reason));
+}
+
 static void *deliver(void *opaque)
 {
     struct server_delivery *delivery = opaque;
-    struct media_output output;
     delivery->status =
-        media_output_begin(&output, delivery->to, delivery->overwrite, &delivery->error);
-    if (delivery->status == MEDIA_OK) {
-        const int reason = copy_file(delivery->from, output.temporary_path);
-        if (reason) {
-            delivery->status = media_fail(&delivery->error, MEDIA_ERROR_OUTPUT,
-                                          "cannot write '%s': %s", delivery->to, strerror(reason));
-            media_output_abort(&output);
-        } else {
-            delivery->status = media_output_commit(&output, &delivery->error);
-        }
-    }
+        delivery->again && is_delivered(delivery) ? MEDIA_OK : copy_to_target(delivery);
     const uint64_t one = 1;
     const int done_fd = delivery->done_fd;
     atomic_store(&delivery->ended, true);
@@ -99,7 +136,8 @@ static void free_delivery(struct server_delivery *delivery)
 }
 
 struct server_delivery *server_delivery_start(const char *from, const char *to, bool overwrite,
-                                              int done_fd, struct server_problem *problem)
+                                              bool again, int done_fd,
+                                              struct server_problem *problem)
 {
     struct server_delivery *delivery = calloc(1, sizeof *delivery);
     if (!delivery) {
@@ -109,6 +147,7 @@ struct server_delivery *server_delivery_start(const char *from, const char *to, 
     delivery->from = strdup(from);
     delivery->to = strdup(to);
     delivery->overwrite = overwrite;
+    delivery->again = again;
     delivery->done_fd = done_fd;
     if (delivery->from && delivery->to &&
         pthread_create(&delivery->thread, NULL, deliver, delivery) == 0)

@@ -11,9 +11,11 @@
 struct server_delivery;
 
 /* Starts it; `done_fd`, an eventfd, is written to when it ends. The target appears whole or not at
- * all, and only with `overwrite` in the place of a file. NULL with a problem. */
+ * all, and only with `overwrite` in the place of a file. `again`: an earlier delivery of this file
+ * may have been cut, or have come to its end without anybody's knowing. NULL with a problem. */
 struct server_delivery *server_delivery_start(const char *from, const char *to, bool overwrite,
-                                              int done_fd, struct server_problem *problem);
+                                              bool again, int done_fd,
+                                              struct server_problem *problem);
 
 bool server_delivery_ended(const struct server_delivery *delivery);
 

@@ -48,7 +48,7 @@ static uint64_t result_bytes(const struct server_job *job)
 
 static uint64_t held_bytes(const struct server_jobs *jobs)
 {
-    uint64_t bytes = jobs->upload_bytes;
+    uint64_t bytes = jobs->upload_bytes + jobs->work_bytes;
     for (size_t i = 0; i < jobs->n_entries; i++) {
         const struct server_job *job = jobs->entries[i]->job;
         bytes += (job->input_path ? 0 : job->bytes) + result_bytes(job);

@@ -23,7 +23,9 @@ struct server_running {
     int64_t told_ms;                  /* when listeners last heard of it, monotonic */
     json_t *outcome;                  /* the last thing that the process said, NULL: nothing */
     json_t *notes;
-    const char *killed; /* why, a constant; NULL: it was not */
+    uint64_t work_bytes;                 /* its share of those of all jobs, below */
+    const struct server_problem *killed; /* why, a constant; NULL: it was not */
+    bool is_left_over; /* the outcome is an earlier process's, and may be delivered already */
 };
 
 /* A job in the table. */
@@ -59,6 +61,7 @@ struct server_jobs {
     struct server_subscription *subscriptions;
     uint64_t ended[SERVER_JOB_STATES], frames;
     uint64_t upload_bytes; /* held by uploads and bodies on their way */
+    uint64_t work_bytes;   /* of jobs that run, when last looked at */
 };
 
 /* With the lock held. NULL if there is none. */

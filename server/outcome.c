@@ -114,8 +114,8 @@ static void explain_end(int wait_status, struct server_problem *problem)
 }
 
 json_t *server_outcome_result(const struct server_jobs *jobs, const struct server_job *job,
-                              const json_t *outcome, int wait_status, const char *killed,
-                              struct server_problem *problem)
+                              const json_t *outcome, int wait_status,
+                              const struct server_problem *killed, struct server_problem *problem)
 {
     const char *event = json_string_value(json_object_get(outcome, "event"));
     if (event && strcmp(event, "done") == 0) {
@@ -127,7 +127,7 @@ json_t *server_outcome_result(const struct server_jobs *jobs, const struct serve
     const char *detail = json_string_value(json_object_get(outcome, "detail"));
     const json_int_t status = json_integer_value(json_object_get(outcome, "status"));
     if (killed)
-        server_fail(problem, 422, "too-long", "%s", killed);
+        *problem = *killed;
     else if (event && detail)
         server_fail(problem, status >= 400 && status < 600 ? (int)status : 500,
                     known_name(json_string_value(json_object_get(outcome, "name"))), "%s", detail);

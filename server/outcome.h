@@ -14,8 +14,8 @@ json_t *server_outcome_find(const struct server_jobs *jobs, const struct server_
  * any other outcome, for a file that is not there, or for none (`wait_status` says how the process
  * ended, `killed` why it was made to, or NULL). */
 json_t *server_outcome_result(const struct server_jobs *jobs, const struct server_job *job,
-                              const json_t *outcome, int wait_status, const char *killed,
-                              struct server_problem *problem);
+                              const json_t *outcome, int wait_status,
+                              const struct server_problem *killed, struct server_problem *problem);
 
 /* Where the file of a result lies, in the job's work folder; malloc'd. */
 char *server_outcome_path(const struct server_jobs *jobs, const struct server_job *job,

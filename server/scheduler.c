@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The thread that starts jobs, listens to their processes, and settles what becomes of them.
+ * The thread that decides when jobs start, and settles what becomes of them.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -11,20 +11,21 @@
 
 #include "server/delivery.h"
 #include "server/outcome.h"
+#include "server/running.h"
 
 enum {
     POLL_MS = 1000,
     MAX_RUNNING = 64,
-    TELL_MS = 200, /* between two progress events of a job */
-    MAX_NOTES = 20,
-    RETRY_S = 5 /* after a row could not be written */
+    MEASURE_MS = 1000, /* between two looks at the size of work folders */
+    RETRY_S = 5        /* after a row could not be written */
 };
 
 struct scheduler {
     struct server_jobs *jobs;
     struct server_entry *running[MAX_RUNNING];
     size_t n_running;
-    int64_t retry_ms; /* monotonic; nothing is started before it */
+    int64_t retry_ms;    /* monotonic; nothing is started before it */
+    int64_t measured_ms; /* monotonic */
 };
 
 /* ------------------------------------------------------------------------------ from row to row */
@@ -51,6 +52,8 @@ static bool change_job(struct scheduler *scheduler, struct server_entry *entry,
     if (server_job_is_finished(entry->job)) {
         jobs->ended[entry->job->now.state]++;
         entry->cancel_wanted = false;
+        if (entry->running)
+            server_running_stop_counting(jobs, entry->running);
     }
     server_jobs_tell(jobs, entry->job);
     pthread_cond_broadcast(&jobs->settled);
@@ -74,7 +77,7 @@ static void finish_job(struct scheduler *scheduler, struct server_entry *entry,
     if (entry->running && entry->running->notes)
         change.notes = json_incref(entry->running->notes);
     if (change_job(scheduler, entry, &change))
-        server_outcome_tidy(scheduler->jobs, job, job->now.result);
+        server_outcome_tidy(scheduler->jobs, job, job->output_path ? NULL : job->now.result);
 }
 
 static void fail_job(struct scheduler *scheduler, struct server_entry *entry,
@@ -92,64 +95,7 @@ static void forget_running(struct scheduler *scheduler, struct server_entry *ent
     for (size_t i = 0; i < scheduler->n_running; i++)
         if (scheduler->running[i] == entry)
             scheduler->running[i--] = scheduler->running[--scheduler->n_running];
-    struct server_running *running = entry->running;
-    if (!running)
-        return;
-    server_child_close(&running->child);
-    if (running->delivery)
-        server_delivery_finish(running->delivery, NULL);
-    json_decref(running->outcome);
-    json_decref(running->notes);
-    free(running);
-    entry->running = NULL;
-}
-
-static json_t *order_of(const struct server_jobs *jobs, const struct server_job *job,
-                        uint64_t room_bytes)
-{
-    const struct server_limits *limits = &jobs->limits;
-    char *input =
-        job->input_path ? strdup(job->input_path) : server_jobs_path(jobs, job->id, "input");
-    char *work = server_jobs_path(jobs, job->id, "work");
-    json_t *order = json_pack(
-        "{s:s, s:s, s:s, s:s, s:O, s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "kind",
-        server_job_kind_name(job->kind), "input", input ? input : "", "work", work ? work : "",
-        "name", job->name, "options", job->options, "threads", (int)server_job_threads(limits),
-        "parent", (int)getpid(), "pixels", (json_int_t)limits->pixels, "duration_s",
-        (json_int_t)limits->duration_s, "memory_bytes", (json_int_t)limits->job_memory_bytes,
-        "file_bytes", (json_int_t)room_bytes, "cpu_s",
-        (json_int_t)limits->job_s * server_job_threads(limits));
-    /* Files that the client itself named, as it may hear of them. */
-    if (order && job->input_path)
-        json_object_set_new(order, "own_input", json_true());
-    if (order && job->output_path)
-        json_object_set_new(order, "output", json_string(job->output_path));
-    free(input);
-    free(work);
-    return order;
-}
-
-/* Its process, or what an earlier process of the job has already done. */
-static bool start_process(struct scheduler *scheduler, struct server_entry *entry,
-                          struct server_problem *problem)
-{
-    struct server_jobs *jobs = scheduler->jobs;
-    struct server_running *running = calloc(1, sizeof *running);
-    if (!running)
-        return server_fail_memory(problem);
-    entry->running = running;
-    scheduler->running[scheduler->n_running++] = entry;
-    running->started_ms = running->sign_ms = server_monotonic_ms();
-    running->outcome = server_outcome_find(jobs, entry->job);
-    if (running->outcome) {
-        server_jobs_wake(jobs);
-        return true;
-    }
-    json_t *order = order_of(jobs, entry->job, server_jobs_room(jobs));
-    const bool started =
-        order ? server_child_start(&running->child, order, problem) : server_fail_memory(problem);
-    json_decref(order);
-    return started;
+    server_running_end(scheduler->jobs, entry);
 }
 
 static void start_job(struct scheduler *scheduler, struct server_entry *entry)
@@ -158,10 +104,15 @@ static void start_job(struct scheduler *scheduler, struct server_entry *entry)
     struct server_problem problem;
     if (!change_job(scheduler, entry, &change))
         return;
-    if (!start_process(scheduler, entry, &problem)) {
+    if (!server_running_start(scheduler->jobs, entry, &problem)) {
         fail_job(scheduler, entry, &problem);
         forget_running(scheduler, entry);
+        return;
     }
+    scheduler->running[scheduler->n_running++] = entry;
+    /* Without a process nothing else would end the waiting. */
+    if (entry->running->outcome)
+        server_jobs_wake(scheduler->jobs);
 }
 
 static struct server_entry *next_queued(struct server_jobs *jobs)
@@ -184,60 +135,8 @@ static void start_jobs(struct scheduler *scheduler)
         start_job(scheduler, entry);
 }
 
-/* ---------------------------------------------------------------------------------- listening */
-
-struct listening {
-    struct server_jobs *jobs;
-    struct server_entry *entry;
-};
-
-/* Called with the lock held. */
-static void take_progress(struct server_entry *entry, const json_t *said)
-{
-    struct server_job_progress *progress = &entry->job->progress;
-    struct server_running *running = entry->running;
-    const int64_t now_ms = server_monotonic_ms();
-    const json_int_t done = json_integer_value(json_object_get(said, "done"));
-    const json_int_t total = json_integer_value(json_object_get(said, "total"));
-    if (done < 0 || total < 0)
-        return;
-    if ((uint64_t)done > progress->done)
-        running->sign_ms = now_ms;
-    progress->done = (uint64_t)done;
-    progress->total = (uint64_t)total;
-    const double seconds = (double)(now_ms - running->started_ms) / 1000;
-    progress->per_s = seconds > 0 ? (double)done / seconds : 0;
-    progress->eta_s =
-        progress->per_s > 0 && total >= done ? (double)(total - done) / progress->per_s : -1;
-}
-
-static void take_said(void *opaque, const json_t *said)
-{
-    const struct listening *listening = opaque;
-    struct server_entry *entry = listening->entry;
-    struct server_running *running = entry->running;
-    const char *event = json_string_value(json_object_get(said, "event"));
-    json_t *text = json_object_get(said, "text");
-    if (!event)
-        return;
-    pthread_mutex_lock(&listening->jobs->mutex);
-    if (strcmp(event, "progress") == 0) {
-        take_progress(entry, said);
-        if (server_monotonic_ms() - running->told_ms >= TELL_MS) {
-            running->told_ms = server_monotonic_ms();
-            server_jobs_tell(listening->jobs, entry->job);
-        }
-    } else if (strcmp(event, "note") == 0 && json_is_string(text)) {
-        if (!running->notes)
-            running->notes = json_array();
-        if (json_array_size(running->notes) < MAX_NOTES)
-            json_array_append(running->notes, text);
-    } else if (strcmp(event, "done") == 0 || strcmp(event, "failed") == 0) {
-        json_decref(running->outcome);
-        running->outcome = json_deep_copy(said);
-    }
-    pthread_mutex_unlock(&listening->jobs->mutex);
-}
+/* ------------------------------------------------------------------------------------- the end --
+ */
 
 /* What the client asked for is done elsewhere first. True: it is on its way. */
 static bool deliver(struct scheduler *scheduler, struct server_entry *entry, const json_t *result,
@@ -246,6 +145,7 @@ static bool deliver(struct scheduler *scheduler, struct server_entry *entry, con
     struct server_job *job = entry->job;
     char *path = server_outcome_path(scheduler->jobs, job, result);
     entry->running->delivery = path ? server_delivery_start(path, job->output_path, job->overwrite,
+                                                            entry->running->is_left_over,
                                                             scheduler->jobs->wake_fd, problem)
                                     : NULL;
     free(path);
@@ -280,33 +180,19 @@ static void settle(struct scheduler *scheduler, struct server_entry *entry, int 
     forget_running(scheduler, entry);
 }
 
-static void check_times(const struct server_limits *limits, struct server_running *running)
-{
-    const int64_t now_ms = server_monotonic_ms();
-    if (running->killed || running->delivery || running->outcome)
-        return;
-    if (now_ms - running->started_ms > (int64_t)limits->job_s * 1000)
-        running->killed = "the job ran longer than is allowed (limit job time)";
-    else if (now_ms - running->sign_ms > (int64_t)limits->stall_s * 1000)
-        running->killed = "the job made no progress for too long (limit stall time) and was ended";
-    if (running->killed)
-        server_child_kill(&running->child);
-}
-
 static void listen_to(struct scheduler *scheduler, struct server_entry *entry)
 {
-    struct listening listening = {scheduler->jobs, entry};
     struct server_running *running = entry->running;
     int wait_status = 0;
-    server_child_read(&running->child, take_said, &listening);
-    check_times(&scheduler->jobs->limits, running);
+    server_running_read(scheduler->jobs, entry);
+    server_running_check_times(&scheduler->jobs->limits, running);
     if (running->delivery) {
         if (server_delivery_ended(running->delivery))
             settle(scheduler, entry, 0);
     } else if (running->child.pid == 0) {
         settle(scheduler, entry, 0);
     } else if (server_child_ended(&running->child, &wait_status)) {
-        server_child_read(&running->child, take_said, &listening);
+        server_running_read(scheduler->jobs, entry);
         settle(scheduler, entry, wait_status);
     }
 }
@@ -338,7 +224,8 @@ static void remove_job(struct scheduler *scheduler, struct server_entry *entry)
     free(entry);
 }
 
-static struct server_entry *next_wish(struct server_jobs *jobs)
+/* *removes: the job is to go, not only to end. */
+static struct server_entry *next_wish(struct server_jobs *jobs, bool *removes)
 {
     struct server_entry *found = NULL;
     const int64_t now_ms = server_now_ms();
@@ -347,6 +234,7 @@ static struct server_entry *next_wish(struct server_jobs *jobs)
         struct server_entry *entry = jobs->entries[i];
         if (entry->job->now.expires_ms && entry->job->now.expires_ms < now_ms)
             entry->remove_wanted = true;
+        *removes = entry->remove_wanted;
         if (entry->cancel_wanted || entry->remove_wanted)
             found = entry;
     }
@@ -357,9 +245,10 @@ static struct server_entry *next_wish(struct server_jobs *jobs)
 static void fulfil_wishes(struct scheduler *scheduler)
 {
     struct server_entry *entry;
-    while ((entry = next_wish(scheduler->jobs))) {
+    bool removes;
+    while ((entry = next_wish(scheduler->jobs, &removes))) {
         forget_running(scheduler, entry);
-        if (entry->remove_wanted) {
+        if (removes) {
             remove_job(scheduler, entry);
             continue;
         }
@@ -389,6 +278,15 @@ static void wait_for_something(struct scheduler *scheduler)
     (void)!read(scheduler->jobs->wake_fd, &wakes, sizeof wakes);
 }
 
+static void measure(struct scheduler *scheduler)
+{
+    const int64_t now_ms = server_monotonic_ms();
+    if (now_ms - scheduler->measured_ms < MEASURE_MS)
+        return;
+    scheduler->measured_ms = now_ms;
+    server_running_check_disk(scheduler->jobs, scheduler->running, scheduler->n_running);
+}
+
 static bool is_stopping(struct server_jobs *jobs)
 {
     pthread_mutex_lock(&jobs->mutex);
@@ -407,6 +305,7 @@ void *server_scheduler_run(void *opaque)
         wait_for_something(&scheduler);
         for (size_t i = scheduler.n_running; i-- > 0;)
             listen_to(&scheduler, scheduler.running[i]);
+        measure(&scheduler);
     }
     /* Their rows stay as they are: they run again when the folder is opened again. */
     while (scheduler.n_running > 0)

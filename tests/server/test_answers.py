@@ -151,6 +151,18 @@ def test_limits_say_which(make_server, samples, tiny_png, tiny_mp4):
         assert "limit" in answer.json()["detail"] and int(answer.headers["Retry-After"]) > 0
 
 
+def test_running_jobs_share_the_disk(make_server, samples):
+    """Each would fit (5 MB); what both have written so far does not, and the larger one ends."""
+    server = make_server("--max-disk", "7M", "--max-running", 2).start()
+    fields = {"codec": "ffv1", "format": "mkv", "model": "pipersr-x2-fast"}
+    ids = [server.upscale(samples / "crystal.mp4", **fields)["id"] for _ in range(2)]
+    ended = sorted((server.wait(id) for id in ids), key=lambda job: job["state"])
+    assert [job["state"] for job in ended] == ["done", "failed"], ended
+    assert ended[1]["error"]["status"] == 507 and "limit disk" in ended[1]["error"]["detail"]
+    kept = 2 * ended[0]["input"]["bytes"] + ended[0]["result"]["bytes"]
+    assert server.get("/v1/status").json()["disk_bytes"] == kept
+
+
 def test_limit_of_duration(make_server, samples):
     server = make_server("--max-duration", 1).start()
     job = server.wait(server.upscale(samples / "crystal.mp4")["id"])

@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -391,6 +392,40 @@ def test_http_stream_closed(make_server, folder, samples):
         job = server.wait(server.get("/v1/jobs").json()["jobs"][0]["id"])
         assert job["state"] == state
         assert (folder / f"{state}.png").exists() == (state == "done")
+
+
+def test_http_delivery_after_a_kill(make_server, folder, samples):
+    """A server that was killed between a delivery and its row finds the file in its place: it is the job's, not somebody
+    else's. No copy of a delivered file is kept, and nothing of one that was cut."""
+    shutil.copy(samples / "badge.png", folder)
+    server = make_server("--allow-dir", folder).start()
+    message = call("image_upscale", {"input": "badge.png", "output": "big.png", "model": "pipersr-x2-fast"}, _meta=meta())
+    headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/call", "Mcp-Name": "image_upscale",
+               "Accept": "application/json"}  # fmt: skip
+    job = server.request("POST", "/mcp", json=message, headers=headers).json()["result"]["structuredContent"]
+    assert job["state"] == "done" and server.stop() == 0
+    work = server.state / "jobs" / job["id"] / "work"
+    assert list(work.iterdir()) == []
+    outcome = {"event": "done", "file": "result.png", "name": "badge_2x.png", "content_type": "image/png",
+               "width_px": job["result"]["width_px"], "height_px": job["result"]["height_px"], "frames": 1}  # fmt: skip
+    whole = (folder / "big.png").read_bytes()
+    for there, state in [(whole, "done"), (None, "done"), (b"somebody else's", "failed")]:
+        (work / "result.png").write_bytes(whole)
+        (work / "outcome.json").write_text(json.dumps(outcome))
+        (folder / ".big.abcdef.png").write_bytes(whole[:100])
+        (folder / "big.png").unlink()
+        if there:
+            (folder / "big.png").write_bytes(there)
+        with sqlite3.connect(server.state / "jobs.sqlite") as database:
+            database.execute("UPDATE jobs SET state = 'running', finished_ms = 0, expires_ms = 0, result = NULL")
+        database.close()
+        again = server.start().wait(job["id"])
+        assert again["state"] == state and server.stop() == 0
+        assert (folder / "big.png").read_bytes() == (there or whole)
+        assert list(work.iterdir()) == []
+        if state == "done" and not there:
+            assert not (folder / ".big.abcdef.png").exists()
+    assert "exists already" in again["error"]["detail"]
 
 
 def test_http_result_without_a_stream(post, server):
