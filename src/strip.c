@@ -106,6 +106,13 @@ static uint32_t round_up(uint32_t value, uint32_t unit)
     return (value + unit - 1) / unit * unit;
 }
 
+/* The rows that a kernel's tiles of rows begin at are multiples of this: where an output's bits
+ * depend on nothing but what it is computed from, any row will do. */
+static uint32_t row_unit(const struct psr_kernels *kernels)
+{
+    return kernels->tile_px == 1 ? 1 : kernels->tile_rows;
+}
+
 /* Backwards from the tail: to know a pixel, a layer must know all that this pixel's tile reads of
  * the layer before it. */
 static void plan_reach(struct psr_strip *strip, const struct psr_network *network,
@@ -116,7 +123,7 @@ static void plan_reach(struct psr_strip *strip, const struct psr_network *networ
     for (uint32_t layer = network->n_layers; layer-- > 0; px++, rows++) {
         const struct psr_kernels *kernels = layer_kernels(network, layer);
         strip->reach_px[layer] = px = round_up(px, kernels->tile_px);
-        strip->reach_rows[layer] = rows = round_up(rows, kernels->tile_rows);
+        strip->reach_rows[layer] = rows = round_up(rows, row_unit(kernels));
     }
     strip->input_reach_px = px;
     strip->input_reach_rows = rows;
@@ -128,9 +135,9 @@ static void plan_reach(struct psr_strip *strip, const struct psr_network *networ
 static int64_t rows_made(const struct psr_network *network, uint32_t layer, int64_t time)
 {
     for (uint32_t i = 0; i <= layer; i++) {
-        const int64_t tile_rows = layer_kernels(network, i)->tile_rows;
+        const int64_t unit = row_unit(layer_kernels(network, i));
         time--;
-        time -= ((time % tile_rows) + tile_rows) % tile_rows;
+        time -= ((time % unit) + unit) % unit;
     }
     return time;
 }
@@ -148,11 +155,11 @@ static uint32_t lag_of(const struct psr_network *network, uint32_t layer)
 
 /* How deep a ring must be whose rows appear with layer `writer` and are last read by layer
  * `reader`, which looks a row up, when up to PASS_ROWS input rows are taken before the layers run
- * one after the other. Even, so that the two rows of a tile lie together. */
+ * one after the other. */
 static uint32_t ring_depth(const struct psr_network *network, uint32_t writer, uint32_t reader)
 {
     const uint32_t first_lag = writer ? lag_of(network, writer) - 1 : 0;
-    return round_up(PASS_ROWS + lag_of(network, reader) - first_lag + 2, PSR_BAND_ALIGNMENT_ROWS);
+    return PASS_ROWS + lag_of(network, reader) - first_lag + 2;
 }
 
 static size_t lay_out(struct psr_strip *strip, const struct psr_network *network,
@@ -450,24 +457,27 @@ static void make_layer_rows(struct psr_strip *strip, const struct psr_network *n
     };
     for (uint32_t dy = 0; dy < kernels->tile_rows + 2; dy++) {
         const int64_t row = y - 1 + dy;
-        const bool outside = row < 0 || row >= picture->height;
+        /* A tile that is not made to its end may look at rows that are not there yet. */
+        const bool unseen = row_unit(kernels) == 1 && dy >= n_rows + 2;
+        const bool outside = unseen || row < 0 || row >= picture->height;
         const void *zero = strip->zero_rows[index] ? strip->zero_rows[index] : strip->zero_row;
         conv.in[dy] = outside ? zero : ring_pixel(plan.source, row, first - 1, plan.source_px);
     }
     if (plan.target) {
-        conv.out = ring_pixel(plan.target, y, first, channels);
         conv.narrow_out = plan.target->element_bytes != sizeof(float);
         conv.out_coding = network->coding[index + 1];
-        conv.row_elements = (size_t)strip->row_px * channels;
-    } else {
-        conv.row_elements = (size_t)conv.n_px * network->c_tail;
-        conv.out = strip->tail_rows + tail_row_at(y) * conv.row_elements;
     }
-    if (plan.residual)
-        conv.residual = ring_pixel(plan.residual, y, first, channels);
-    if (plan.residual2)
-        conv.residual2 = ring_pixel(plan.residual2, y, first, channels);
     conv.out_px = conv.c_out;
+    for (uint32_t i = 0; i < n_rows; i++) {
+        struct psr_conv_row *const row = &conv.row[i];
+        row->out = plan.target
+                       ? ring_pixel(plan.target, y + i, first, channels)
+                       : strip->tail_rows + tail_row_at(y + i) * conv.n_px * network->c_tail;
+        if (plan.residual)
+            row->residual = ring_pixel(plan.residual, y + i, first, channels);
+        if (plan.residual2)
+            row->residual2 = ring_pixel(plan.residual2, y + i, first, channels);
+    }
     kernels->conv(&conv);
 
     for (uint32_t i = 0; plan.target && i < n_rows; i++)
@@ -598,10 +608,11 @@ static void run_pass(struct psr_strip *strip, const struct psr_network *network,
         const struct rows needed = rows_within(strip, strip->reach_rows[layer]);
         const uint32_t tile_rows = layer_kernels(network, layer)->tile_rows;
         const int64_t from = at_least(rows_made(network, layer, strip->done), needed.from);
-        /* Bands begin where tiles do, so only the last tile may end beyond what is needed. */
+        /* Where the place of a tile counts, bands begin with one, and only the last tile may end
+         * beyond what is needed. */
         const int64_t to = at_most(rows_made(network, layer, strip->time), needed.to);
         for (int64_t y = from; y < to; y += tile_rows) {
-            const uint32_t n_rows = (uint32_t)(at_most(y + tile_rows, needed.to) - y);
+            const uint32_t n_rows = (uint32_t)(at_most(y + tile_rows, to) - y);
             make_layer_rows(strip, network, layer, y, n_rows);
             for (uint32_t i = 0; layer == network->n_layers - 1 && i < n_rows; i++)
                 emit(strip, network, y + i, out);

@@ -17,12 +17,12 @@
 static inline __attribute__((always_inline)) void finish_vector(const struct psr_conv *c,
                                                                 const int32_t *sums, size_t at)
 {
-    const __m512 value = psr_avx512_finish(c, _mm512_load_ps(sums), at);
+    const __m512 value = psr_avx512_finish(c, &c->row[0], _mm512_load_ps(sums), at);
     if (c->narrow_out)
-        _mm256_storeu_si256((__m256i *)(void *)((uint16_t *)c->out + at),
+        _mm256_storeu_si256((__m256i *)(void *)((uint16_t *)c->row[0].out + at),
                             (__m256i)_mm512_cvtneps_pbh(value));
     else
-        _mm512_storeu_ps((float *)c->out + at, value);
+        _mm512_storeu_ps((float *)c->row[0].out + at, value);
 }
 
 /* The biases were the sums' start values. */

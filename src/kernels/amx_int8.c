@@ -49,12 +49,12 @@ static inline __attribute__((always_inline)) void finish_vector(const struct psr
 {
     const __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(sums));
     const __m512 value =
-        psr_avx512_finish(c, _mm512_fmadd_ps(sum, channels->scale, channels->bias), at);
+        psr_avx512_finish(c, &c->row[0], _mm512_fmadd_ps(sum, channels->scale, channels->bias), at);
     if (c->narrow_out)
-        _mm_storeu_si128((__m128i *)(void *)((uint8_t *)c->out + at),
+        _mm_storeu_si128((__m128i *)(void *)((uint8_t *)c->row[0].out + at),
                          psr_avx512_code(value, channels->inverse_scale, channels->zero));
     else
-        _mm512_storeu_ps((float *)c->out + at, value);
+        _mm512_storeu_ps((float *)c->row[0].out + at, value);
 }
 
 static __attribute__((noinline)) void finish(const struct psr_conv *c, struct psr_amx_block *block,

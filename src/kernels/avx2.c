@@ -51,7 +51,8 @@ tile(const struct psr_conv *c, const float *packed, uint32_t x, uint32_t first, 
         PSR_UNROLL(2)
         for (int k = 0; k < TILE_VECTORS; k++) {
             const size_t at = (x + (size_t)p) * c->out_px + first + (size_t)(k * LANES);
-            _mm256_storeu_ps((float *)c->out + at, psr_avx2_finish(c, sum[p][k], at));
+            _mm256_storeu_ps((float *)c->row[0].out + at,
+                             psr_avx2_finish(c, &c->row[0], sum[p][k], at));
         }
     }
 }

@@ -2,8 +2,17 @@
  *
  * int8 kernels for AVX2, which has no instruction that multiplies bytes and keeps every bit of the
  * sum: vpmaddubsw saturates. So products are made of 16-bit numbers (vpmaddwd), and two thirds of
- * them are saved by Winograd's F(2, 3) x F(4, 3), which in integers is exact. Transforms, bounds
- * and packing are those of avx512_vnni.c, where they are derived.
+ * them are saved by Winograd's F(2, 3) x F(4, 3), which in integers is exact. The transforms are
+ * those of winograd.h; the weights' is multiplied by 48 and then divided, position by position, by
+ * what the factors `along_column` and `along_row` put back after the products:
+ *
+ *   - a code is 0..255, so a transformed input lies within -4080..4080 (d1 + d2 of the row's second
+ *     line, -4 d1 - 4 d2 + d3 + d4);
+ *   - a weight's code is -127..127, so a transformed weight lies within 3 * 7 * 127 = 2667;
+ *   - a product's bound is the largest where the row's line is the second: 4080 * 9 * 127, and 128
+ *     of them are below 2^30;
+ *   - what the output transform gives is 48 times the sum, below 2^31 for 128 channels, so it does
+ *     not matter that numbers on the way may wrap around.
  *
  * A tile is two rows of four output pixels. Up to 6 tiles by 16 output channels are multiplied at
  * once: 12 accumulators, two registers of weights, one of broadcast inputs, one of products, 16 in
@@ -102,7 +111,7 @@ static void transform(const struct psr_conv *c, uint32_t x, uint32_t tiles, int1
     const size_t px = c->in_px, plane = (size_t)BLOCK * c->c_in;
 
     for (uint32_t t = 0; t < tiles; t++, x += 4) {
-        psr_fetch_ahead(c, x, 4 * BLOCK, sizeof(uint8_t));
+        psr_fetch_ahead(c, x, 4 * BLOCK, sizeof(uint8_t), 2);
         for (uint32_t i = 0; i < c->c_in; i += PARTS) {
             const uint8_t *row[4];
             for (int r = 0; r < 4; r++)
@@ -274,8 +283,8 @@ static void finish(const struct psr_conv *c, const struct group *group, const in
             for (uint32_t j = 0; j < n_px; j++) {
                 const __m256i both[TILE_VECTORS] = {add32(sum[0][r][j], start[0]),
                                                     add32(sum[1][r][j], start[1])};
-                psr_avx2_finish_int8(c, both, group->scale, group->bias,
-                                     r * c->row_elements + (x + j) * c->out_px + first, first);
+                psr_avx2_finish_int8(c, &c->row[r], both, group->scale, group->bias,
+                                     (x + j) * c->out_px + first, first);
             }
         }
     }

@@ -32,14 +32,15 @@ static inline __m256 psr_avx2_silu(__m256 x)
 }
 
 /* Activation and residuals; `at` is the element's place in the output row. */
-static inline __m256 psr_avx2_finish(const struct psr_conv *c, __m256 sum, size_t at)
+static inline __m256 psr_avx2_finish(const struct psr_conv *c, const struct psr_conv_row *row,
+                                     __m256 sum, size_t at)
 {
     if (c->activation == PSR_SILU)
         sum = psr_avx2_silu(sum);
-    if (c->residual)
-        sum = _mm256_add_ps(sum, _mm256_loadu_ps(c->residual + at));
-    if (c->residual2)
-        sum = _mm256_add_ps(sum, _mm256_loadu_ps(c->residual2 + at));
+    if (row->residual)
+        sum = _mm256_add_ps(sum, _mm256_loadu_ps(row->residual + at));
+    if (row->residual2)
+        sum = _mm256_add_ps(sum, _mm256_loadu_ps(row->residual2 + at));
     return sum;
 }
 
@@ -68,26 +69,26 @@ static inline __m128i psr_avx2_code(const struct psr_coding *coding, uint32_t ch
 }
 
 /* What follows a group's integer sums in int8. */
-static inline void psr_avx2_finish_int8(const struct psr_conv *c, const __m256i sum[TILE_VECTORS],
-                                        const float *scale, const float *bias, size_t at,
-                                        uint32_t channel)
+static inline void psr_avx2_finish_int8(const struct psr_conv *c, const struct psr_conv_row *row,
+                                        const __m256i sum[TILE_VECTORS], const float *scale,
+                                        const float *bias, size_t at, uint32_t channel)
 {
     __m256 value[TILE_VECTORS];
     PSR_UNROLL(2)
     for (int k = 0; k < TILE_VECTORS; k++)
-        value[k] = psr_avx2_finish(c,
+        value[k] = psr_avx2_finish(c, row,
                                    _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[k]),
                                                    _mm256_loadu_ps(scale + k * LANES),
                                                    _mm256_loadu_ps(bias + k * LANES)),
                                    at + (size_t)(k * LANES));
     if (c->narrow_out) {
-        _mm_storeu_si128((__m128i *)(void *)((uint8_t *)c->out + at),
+        _mm_storeu_si128((__m128i *)(void *)((uint8_t *)row->out + at),
                          psr_avx2_code(&c->out_coding, channel, value[0], value[1]));
         return;
     }
     PSR_UNROLL(2)
     for (int k = 0; k < TILE_VECTORS; k++)
-        _mm256_storeu_ps((float *)c->out + at + k * LANES, value[k]);
+        _mm256_storeu_ps((float *)row->out + at + k * LANES, value[k]);
 }
 
 static inline void psr_avx2_narrow_int8(const float *from, size_t n_px, uint32_t channels,

@@ -56,7 +56,8 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
         PSR_UNROLL(2)
         for (int k = 0; k < v; k++) {
             const size_t at = (x + (size_t)p) * c->out_px + first + (size_t)(k * LANES);
-            _mm512_storeu_ps((float *)c->out + at, psr_avx512_finish(c, sum[p][k], at));
+            _mm512_storeu_ps((float *)c->row[0].out + at,
+                             psr_avx512_finish(c, &c->row[0], sum[p][k], at));
         }
     }
 }

@@ -30,12 +30,13 @@ static inline void store_bf16(uint16_t *to, __m512 value)
     _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(value));
 }
 
-static inline void winograd_emit(const struct psr_conv *c, size_t at, vec value)
+static inline void winograd_emit(const struct psr_conv *c, const struct psr_conv_row *row,
+                                 size_t at, vec value)
 {
     if (c->narrow_out)
-        store_bf16((uint16_t *)c->out + at, value);
+        store_bf16((uint16_t *)row->out + at, value);
     else
-        vec_store((float *)c->out + at, value);
+        vec_store((float *)row->out + at, value);
 }
 
 typedef uint16_t winograd_element;

@@ -26,16 +26,23 @@ static inline __m512 psr_avx512_silu(__m512 x)
     return _mm512_div_ps(x, _mm512_add_ps(_mm512_set1_ps(1.0f), _mm512_scalef_ps(p, n)));
 }
 
-/* Activation and residuals; `at` is the element's place in the output row. */
-static inline __m512 psr_avx512_finish(const struct psr_conv *c, __m512 sum, size_t at)
+/* `at` is the element's place in the output row. */
+static inline __m512 psr_avx512_add_residuals(const struct psr_conv_row *row, __m512 value,
+                                              size_t at)
 {
-    if (c->activation == PSR_SILU)
-        sum = psr_avx512_silu(sum);
-    if (c->residual)
-        sum = _mm512_add_ps(sum, _mm512_loadu_ps(c->residual + at));
-    if (c->residual2)
-        sum = _mm512_add_ps(sum, _mm512_loadu_ps(c->residual2 + at));
-    return sum;
+    if (row->residual)
+        value = _mm512_add_ps(value, _mm512_loadu_ps(row->residual + at));
+    if (row->residual2)
+        value = _mm512_add_ps(value, _mm512_loadu_ps(row->residual2 + at));
+    return value;
+}
+
+/* Activation and residuals. */
+static inline __m512 psr_avx512_finish(const struct psr_conv *c, const struct psr_conv_row *row,
+                                       __m512 sum, size_t at)
+{
+    return psr_avx512_add_residuals(row, c->activation == PSR_SILU ? psr_avx512_silu(sum) : sum,
+                                    at);
 }
 
 /* int8: 16 channels from `channel` on, their codes of 0. */

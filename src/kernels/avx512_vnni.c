@@ -3,18 +3,21 @@
  * int8 kernels for AVX-512 VNNI: codes and weights in 8 bits, exact sums in 32, trunk in fp32.
  *
  * VNNI adds the products of four bytes, or of two 16-bit numbers, to each 32 bits. The second
- * halves the rate, but Winograd's F(2, 3) x F(4, 3) needs a third of the products, and in 16 bits
- * it is exact, so it wins. The transforms are those of winograd.h; the weights' is multiplied by 48
- * and then divided, position by position, by what the factors `along_column` and `along_row` put
- * back after the products:
+ * halves the rate, but Winograd's F(4, 3) x F(4, 3) needs a quarter of the products: 36 for a tile
+ * of 4 x 4 output pixels where the plain sum has 144. In integers it is exact. F(4, 3) is
+ * winograd.h's, for rows and columns alike; its weights are multiplied by 24 in each direction, and
+ * by 12 at the infinite point, whose products count twice instead. So what comes out is 576 times
+ * the sum.
  *
- *   - a code is 0..255, so a transformed input lies within -4080..4080 (d1 + d2 of the row's second
- *     line, -4 d1 - 4 d2 + d3 + d4);
- *   - a weight's code is -127..127, so a transformed weight lies within 3 * 7 * 127 = 2667;
- *   - a product's bound is the largest where the row's line is the second: 4080 * 9 * 127, and 128
- *     of them are below 2^30;
- *   - what the output transform gives is 48 times the sum, below 2^31 for 128 channels, so it does
- *     not matter that numbers on the way may wrap around.
+ *   - a code is 0..255, and the input transform's lines have coefficients of -8..2 in sum, or -5..5
+ *     or smaller, so a transformed input lies within (8 * 8 + 2 * 2) * 255 = 17340;
+ *   - a weight's code is -127..127, and the weight transform's lines have 6, 12, 12, 7, 7 and 12 as
+ *     sums of magnitudes, so a transformed weight lies within 144 * 127 = 18288;
+ *   - sums of products and what is made of them may wrap around, as all that is wanted of them is
+ *     576 times the sum in 32 bits: the sum itself, after the multiplication by 9's inverse, in
+ *     the upper 26. For up to 112 channels a sum of codes less their zeros lies within
+ *     112 * 9 * 255 * 127, which is below 2^25; for 128 so does the sum of codes less 128. Either
+ *     is what the products' sums start from, and the rest is added in the end.
  */
 #if !defined(__AVX512VNNI__)
 #error "build this file with -mavx512vnni and the flags of avx512.c"
@@ -25,8 +28,8 @@
 #include "src/kernels/fetch_ahead.h"
 
 enum {
-    POSITIONS = PSR_WINOGRAD_POSITIONS,
-    BLOCK = 2 * TILE_PX,          /* tiles that are transformed together */
+    POSITIONS = 36,
+    BLOCK = TILE_PX,              /* tiles that are transformed together */
     GROUP = TILE_VECTORS * LANES, /* output channels */
     CHANNELS = 2 * LANES          /* 16-bit numbers in a register */
 };
@@ -46,75 +49,104 @@ static inline __m512i add_products(__m512i sum, __m512i inputs, __m512i weights)
 
 /* ------------------------------------------------------------------------------- the inputs -- */
 
-/* F(2, 3) of one column of four pixels, for up to 32 channels. */
-static inline __attribute__((always_inline)) void
-transform_column(const uint8_t *const row[4], size_t at, __mmask32 channels, __m512i to[4])
+static inline __m512i add16(__m512i a, __m512i b)
 {
-    __m512i d[4];
-    PSR_UNROLL(4)
-    for (int r = 0; r < 4; r++)
-        d[r] = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(channels, row[r] + at));
-    to[0] = _mm512_sub_epi16(d[0], d[2]);
-    to[1] = _mm512_add_epi16(d[1], d[2]);
-    to[2] = _mm512_sub_epi16(d[2], d[1]);
-    to[3] = _mm512_sub_epi16(d[1], d[3]);
+    return _mm512_add_epi16(a, b);
 }
 
-/* The transformed inputs of `tiles` tiles from pixel x on, as [position][tile][c_in]. */
-static void transform(const struct psr_conv *c, uint32_t x, uint32_t tiles, int16_t *inputs)
+static inline __m512i sub16(__m512i a, __m512i b)
+{
+    return _mm512_sub_epi16(a, b);
+}
+
+static inline __m512i times4(__m512i x)
+{
+    return _mm512_slli_epi16(x, 2);
+}
+
+/* F(4, 3) of six inputs. */
+static inline __attribute__((always_inline)) void transform_line(const __m512i d[6], __m512i v[6])
+{
+    const __m512i even = sub16(d[4], times4(d[2])), odd = sub16(d[3], times4(d[1]));
+    const __m512i outer = sub16(d[4], d[2]);
+    const __m512i inner = sub16(d[3], d[1]), inner2 = add16(inner, inner);
+    v[0] = add16(times4(sub16(d[0], d[2])), outer);
+    v[1] = add16(even, odd);
+    v[2] = sub16(even, odd);
+    v[3] = add16(outer, inner2);
+    v[4] = sub16(outer, inner2);
+    v[5] = sub16(sub16(d[5], d[3]), times4(inner));
+}
+
+/* The same down one column of six pixels, for up to 32 channels. */
+static inline __attribute__((always_inline)) void
+transform_column(const uint8_t *const row[6], size_t at, const bool full, __m512i to[6])
+{
+    __m512i d[6];
+    PSR_UNROLL(6)
+    for (int r = 0; r < 6; r++)
+        d[r] = _mm512_cvtepu8_epi16(
+            full ? _mm256_loadu_si256((const __m256i *)(const void *)(row[r] + at))
+                 : _mm256_castsi128_si256(
+                       _mm_loadu_si128((const __m128i *)(const void *)(row[r] + at))));
+    transform_line(d, to);
+}
+
+/* The transformed inputs of `tiles` tiles from pixel x on, of 32 channels from i on, or 16. */
+static inline __attribute__((always_inline)) void transform_channels(const struct psr_conv *c,
+                                                                     uint32_t x, uint32_t tiles,
+                                                                     uint32_t i, const bool full,
+                                                                     int16_t *to)
 {
     const size_t px = c->in_px, plane = (size_t)BLOCK * c->c_in;
+    const uint8_t *row[6];
+    __m512i d[6][6]; /* [column][line] */
 
-    for (uint32_t t = 0; t < tiles; t++)
-        psr_fetch_ahead(c, x + 4 * t, 4 * BLOCK, sizeof(uint8_t));
-    for (uint32_t i = 0; i < c->c_in; i += CHANNELS) {
-        const __mmask32 channels = c->c_in - i < CHANNELS ? 0xffff : 0xffffffff;
-        const uint8_t *row[4];
-        __m512i d0[4], d1[4];
-        for (int r = 0; r < 4; r++)
-            row[r] = (const uint8_t *)c->in[r] + x * px + i;
-        transform_column(row, 0, channels, d0);
-        transform_column(row, px, channels, d1);
-        for (uint32_t t = 0; t < tiles; t++) {
-            __m512i d2[4], d3[4], d4[4], d5[4];
-            const size_t at = 4 * t * px;
-            transform_column(row, at + 2 * px, channels, d2);
-            transform_column(row, at + 3 * px, channels, d3);
-            transform_column(row, at + 4 * px, channels, d4);
-            transform_column(row, at + 5 * px, channels, d5);
-            PSR_UNROLL(4)
-            for (int r = 0; r < 4; r++) {
-                const __m512i even = _mm512_sub_epi16(d4[r], _mm512_slli_epi16(d2[r], 2));
-                const __m512i odd = _mm512_sub_epi16(d3[r], _mm512_slli_epi16(d1[r], 2));
-                const __m512i outer = _mm512_sub_epi16(d4[r], d2[r]);
-                const __m512i inner = _mm512_slli_epi16(_mm512_sub_epi16(d3[r], d1[r]), 1);
-                const __m512i first = _mm512_slli_epi16(_mm512_sub_epi16(d0[r], d2[r]), 2);
-                const __m512i last = _mm512_slli_epi16(_mm512_sub_epi16(d1[r], d3[r]), 2);
-                const __m512i v[6] = {
-                    _mm512_add_epi16(first, outer),
-                    _mm512_add_epi16(even, odd),
-                    _mm512_sub_epi16(even, odd),
-                    _mm512_add_epi16(outer, inner),
-                    _mm512_sub_epi16(outer, inner),
-                    _mm512_add_epi16(last, _mm512_sub_epi16(d5[r], d3[r])),
-                };
-                int16_t *to = inputs + (size_t)r * 6 * plane + (size_t)t * c->c_in + i;
-                PSR_UNROLL(6)
-                for (int p = 0; p < 6; p++, to += plane)
-                    _mm512_mask_storeu_epi16(to, channels, v[p]);
-                d0[r] = d4[r];
-                d1[r] = d5[r];
+    for (int r = 0; r < 6; r++)
+        row[r] = (const uint8_t *)c->in[r] + x * px + i;
+    transform_column(row, 0, full, d[0]);
+    transform_column(row, px, full, d[1]);
+    for (uint32_t t = 0; t < tiles; t++, to += c->c_in) {
+        PSR_UNROLL(4)
+        for (size_t j = 2; j < 6; j++)
+            transform_column(row, (4 * t + j) * px, full, d[j]);
+        PSR_UNROLL(6)
+        for (int r = 0; r < 6; r++) {
+            const __m512i line[6] = {d[0][r], d[1][r], d[2][r], d[3][r], d[4][r], d[5][r]};
+            __m512i v[6];
+            transform_line(line, v);
+            PSR_UNROLL(6)
+            for (int p = 0; p < 6; p++) {
+                int16_t *const at = to + (size_t)(6 * r + p) * plane;
+                if (full)
+                    _mm512_storeu_si512(at, v[p]);
+                else
+                    _mm256_storeu_si256((__m256i *)(void *)at, _mm512_castsi512_si256(v[p]));
             }
+            d[0][r] = d[4][r];
+            d[1][r] = d[5][r];
         }
     }
+}
+
+/* All channels', as [position][tile][c_in]. */
+static void transform(const struct psr_conv *c, uint32_t x, uint32_t tiles, int16_t *inputs)
+{
+    uint32_t i = 0;
+    for (uint32_t t = 0; t < tiles; t++)
+        psr_fetch_ahead(c, x + 4 * t, 4 * BLOCK, sizeof(uint8_t), 4);
+    for (; i + CHANNELS <= c->c_in; i += CHANNELS)
+        transform_channels(c, x, tiles, i, true, inputs + i);
+    if (i < c->c_in)
+        transform_channels(c, x, tiles, i, false, inputs + i);
 }
 
 /* ----------------------------------------------------------------------------- the products -- */
 
 /* n tiles by v vectors of output channels, both constant, at one position. */
 static inline __attribute__((always_inline)) void tile(const int16_t *input, const int16_t *weights,
-                                                       uint32_t c_in, int32_t *product, const int n,
-                                                       const int v)
+                                                       uint32_t c_in, const int32_t *start,
+                                                       int32_t *product, const int n, const int v)
 {
     __m512i sum[TILE_PX][TILE_VECTORS];
 
@@ -122,7 +154,7 @@ static inline __attribute__((always_inline)) void tile(const int16_t *input, con
     for (int p = 0; p < n; p++) {
         PSR_UNROLL(2)
         for (int k = 0; k < v; k++)
-            sum[p][k] = _mm512_setzero_si512();
+            sum[p][k] = start ? _mm512_loadu_si512(start + k * LANES) : _mm512_setzero_si512();
     }
     for (uint32_t i = 0; i < c_in; i += 2, weights += v * LANES * 2) {
         __m512i w[TILE_VECTORS];
@@ -149,12 +181,12 @@ static inline __attribute__((always_inline)) void tile(const int16_t *input, con
 
 #define CASE(N, V)                                                                                 \
     case N + (V - 1) * TILE_PX:                                                                    \
-        tile(input, weights, c_in, product, N, V);                                                 \
+        tile(input, weights, c_in, start, product, N, V);                                          \
         break;
 #define CASES(N) CASE(N, 1) CASE(N, 2)
 
 static void product_of(const int16_t *input, const int16_t *weights, uint32_t c_in,
-                       int32_t *product, uint32_t n, uint32_t v)
+                       const int32_t *start, int32_t *product, uint32_t n, uint32_t v)
 {
     switch (n + (v - 1) * TILE_PX) {
         CASES(1)
@@ -174,24 +206,45 @@ static void product_of(const int16_t *input, const int16_t *weights, uint32_t c_
     }
 }
 
-/* All positions of a block for one group of v vectors, as [position][tile][GROUP]. */
-static void products_of(const int16_t *inputs, const int16_t *weights, uint32_t c_in,
-                        uint32_t tiles, uint32_t v, int32_t *products)
+/* A group of v vectors of output channels, as pack() lays it out. */
+struct group {
+    const int32_t *start, *rest;
+    const float *scale, *bias;
+    const int16_t *weights;
+    uint32_t first, v;
+};
+
+/* All positions of a block for one group, as [position][tile][GROUP]. */
+static void products_of(const int16_t *inputs, const struct group *group, uint32_t c_in,
+                        uint32_t tiles, int32_t *products)
 {
+    enum { START = 7 }; /* the position that counts once in every sum */
     const uint32_t parts = (tiles + TILE_PX - 1) / TILE_PX;
+    const int16_t *weights = group->weights;
     for (uint32_t position = 0; position < POSITIONS; position++) {
         for (uint32_t part = 0; part < parts; part++) {
             const uint32_t t = tiles * part / parts, n = tiles * (part + 1) / parts - t;
-            product_of(inputs + (size_t)t * c_in, weights, c_in, products + (size_t)t * GROUP, n,
-                       v);
+            product_of(inputs + (size_t)t * c_in, weights, c_in,
+                       position == START ? group->start : NULL, products + (size_t)t * GROUP, n,
+                       group->v);
         }
         inputs += (size_t)BLOCK * c_in;
-        weights += (size_t)c_in * v * LANES;
+        weights += (size_t)c_in * group->v * LANES;
         products += (size_t)BLOCK * GROUP;
     }
 }
 
 /* ------------------------------------------------------------------------------ the outputs -- */
+
+static inline __m512i add32(__m512i a, __m512i b)
+{
+    return _mm512_add_epi32(a, b);
+}
+
+static inline __m512i sub32(__m512i a, __m512i b)
+{
+    return _mm512_sub_epi32(a, b);
+}
 
 /* a + 2^n * b */
 static inline __m512i add_shifted(__m512i a, __m512i b, unsigned n)
@@ -199,78 +252,163 @@ static inline __m512i add_shifted(__m512i a, __m512i b, unsigned n)
     return _mm512_add_epi32(a, _mm512_slli_epi32(b, n));
 }
 
-/* The sums that 48 times themselves are. The division is exact: by 16, and by 3 through the number
- * that gives 1 with it in 32 bits. */
-static inline __m512i divide_by_48(__m512i sum)
+/* F(4, 3)'s four outputs of six sums of products, of which the last counts half. */
+static inline __attribute__((always_inline)) void outputs_of_line(const __m512i m[6], __m512i y[4])
 {
-    return _mm512_mullo_epi32(_mm512_srai_epi32(sum, 4), _mm512_set1_epi32((int)0xaaaaaaabu));
+    const __m512i sum1 = add32(m[1], m[2]), sum2 = add32(m[3], m[4]);
+    const __m512i difference1 = sub32(m[1], m[2]), difference2 = sub32(m[3], m[4]);
+    y[0] = add32(add32(m[0], sum1), sum2);
+    y[1] = add_shifted(difference1, difference2, 1);
+    y[2] = add_shifted(sum1, sum2, 2);
+    y[3] = add_shifted(difference1, add_shifted(m[5], difference2, 2), 1);
 }
 
-/* One tile's sums for one vector of channels: [row][pixel]. */
-static inline __attribute__((always_inline)) void sums_of(const int32_t *products,
-                                                          __m512i sum[2][4])
+/* The sums in the upper 26 bits that 576 times themselves are, which is 64 times 9: multiplied by
+ * the number that gives 1 with 9 in 32 bits. */
+static inline __m512i divide_by_576(__m512i sum)
+{
+    return _mm512_srai_epi32(_mm512_mullo_epi32(sum, _mm512_set1_epi32(0x38e38e39)), 6);
+}
+
+/* Four neighbouring pixels' codes, each in 128 bits. */
+static inline __attribute__((always_inline)) __m512i codes_of(const __m512 value[4],
+                                                              __m512 inverse_scale, __m512i zero)
+{
+    /* Saturation does what clamping at 0 and 255 would. A number of four pixels' channels 0 to 3
+     * lies in the lowest 128 bits, of channels 4 to 7 in the next, and so on. */
+    __m512i code[4];
+    PSR_UNROLL(4)
+    for (int j = 0; j < 4; j++)
+        code[j] = _mm512_cvtps_epi32(
+            _mm512_min_ps(_mm512_mul_ps(value[j], inverse_scale), _mm512_set1_ps(65536.0f)));
+    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(code[0], code[1]), zero);
+    const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(code[2], code[3]), zero);
+    const __m512i by_pixel =
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_permutexvar_epi32(by_pixel, _mm512_packus_epi16(low, high));
+}
+
+/* The first n of four pixels, px bytes apart. */
+static inline void store_codes(uint8_t *to, size_t px, __m512i codes, uint32_t n)
+{
+    _mm_storeu_si128((__m128i *)(void *)to, _mm512_castsi512_si128(codes));
+    if (n > 1)
+        _mm_storeu_si128((__m128i *)(void *)(to + px), _mm512_extracti32x4_epi32(codes, 1));
+    if (n > 2)
+        _mm_storeu_si128((__m128i *)(void *)(to + 2 * px), _mm512_extracti32x4_epi32(codes, 2));
+    if (n > 3)
+        _mm_storeu_si128((__m128i *)(void *)(to + 3 * px), _mm512_extracti32x4_epi32(codes, 3));
+}
+
+enum { ROWS = 4 };
+
+/* psr_avx512_silu() of so many vectors that none of its steps waits for the one before. */
+static inline __attribute__((always_inline)) void silu_of_all(__m512 x[ROWS * 4])
+{
+    static const float c[] = PSR_EXP2_COEFFICIENTS;
+    __m512 n[ROWS * 4], f[ROWS * 4], p[ROWS * 4];
+    PSR_UNROLL(16)
+    for (int i = 0; i < ROWS * 4; i++) {
+        const __m512 t = _mm512_min_ps(_mm512_mul_ps(x[i], _mm512_set1_ps(-0x1.715476p+0f)),
+                                       _mm512_set1_ps(126.0f));
+        n[i] = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        f[i] = _mm512_sub_ps(t, n[i]);
+        p[i] = _mm512_set1_ps(c[6]);
+    }
+    PSR_UNROLL(6)
+    for (int power = 5; power >= 0; power--) {
+        PSR_UNROLL(16)
+        for (int i = 0; i < ROWS * 4; i++)
+            p[i] = _mm512_fmadd_ps(p[i], f[i], _mm512_set1_ps(c[power]));
+    }
+    PSR_UNROLL(16)
+    for (int i = 0; i < ROWS * 4; i++)
+        x[i] =
+            _mm512_div_ps(x[i], _mm512_add_ps(_mm512_set1_ps(1.0f), _mm512_scalef_ps(p[i], n[i])));
+}
+
+/* One tile for one vector of output channels. */
+static inline __attribute__((always_inline)) void
+finish_tile(const struct psr_conv *c, const struct group *group, const int32_t *products,
+            uint32_t x, uint32_t k, const uint32_t n_px, const bool silu, const bool narrow)
 {
     const size_t plane = (size_t)BLOCK * GROUP;
-    __m512i m[2][6];
+    const uint32_t channel = group->first + k * LANES;
+    const __m512i rest = _mm512_loadu_si512(group->rest + k * LANES);
+    const __m512 scale = _mm512_loadu_ps(group->scale + k * LANES);
+    const __m512 bias = _mm512_loadu_ps(group->bias + k * LANES);
+    __m512i column[6][4];
 
     PSR_UNROLL(6)
-    for (int i = 0; i < 6; i++, products += plane) {
-        const __m512i m0 = _mm512_loadu_si512(products);
-        const __m512i m1 = _mm512_loadu_si512(products + 6 * plane);
-        const __m512i m2 = _mm512_loadu_si512(products + 12 * plane);
-        const __m512i m3 = _mm512_loadu_si512(products + 18 * plane);
-        m[0][i] = add_shifted(_mm512_add_epi32(m1, m2), m0, 1);
-        m[1][i] = _mm512_sub_epi32(_mm512_sub_epi32(m1, m2), _mm512_slli_epi32(m3, 1));
+    for (int p = 0; p < 6; p++) {
+        __m512i m[6];
+        PSR_UNROLL(6)
+        for (int r = 0; r < 6; r++)
+            m[r] = _mm512_loadu_si512(products + (size_t)(6 * r + p) * plane + k * LANES);
+        outputs_of_line(m, column[p]);
     }
+    __m512 inverse_scale = _mm512_setzero_ps();
+    __m512i zero = _mm512_setzero_si512();
+    if (narrow) {
+        inverse_scale = _mm512_loadu_ps(c->out_coding.inverse_scale + channel);
+        zero = psr_avx512_zero_codes(&c->out_coding, channel);
+        zero = _mm512_packs_epi32(zero, zero);
+    }
+    const size_t at = (size_t)x * c->out_px + channel;
     PSR_UNROLL(2)
-    for (int r = 0; r < 2; r++) {
-        const __m512i sum1 = _mm512_add_epi32(m[r][1], m[r][2]);
-        const __m512i sum2 = _mm512_add_epi32(m[r][3], m[r][4]);
-        const __m512i difference1 = _mm512_sub_epi32(m[r][1], m[r][2]);
-        const __m512i difference2 = _mm512_sub_epi32(m[r][3], m[r][4]);
-        const __m512i six = _mm512_slli_epi32(add_shifted(m[r][0], m[r][0], 1), 1);
-        const __m512i twenty_four = _mm512_slli_epi32(add_shifted(m[r][5], m[r][5], 1), 3);
-        sum[r][0] = _mm512_add_epi32(add_shifted(sum2, sum1, 2), six);
-        sum[r][1] = _mm512_slli_epi32(add_shifted(difference2, difference1, 1), 1);
-        sum[r][2] = _mm512_slli_epi32(_mm512_add_epi32(sum1, sum2), 2);
-        sum[r][3] = add_shifted(add_shifted(twenty_four, difference1, 2), difference2, 3);
+    for (uint32_t r = 0; r < 4; r += ROWS) {
+        if (r >= c->n_rows)
+            break;
+        __m512 value[ROWS * 4];
         PSR_UNROLL(4)
-        for (int j = 0; j < 4; j++)
-            sum[r][j] = divide_by_48(sum[r][j]);
+        for (uint32_t i = 0; i < ROWS; i++) {
+            const __m512i line[6] = {column[0][r + i], column[1][r + i], column[2][r + i],
+                                     column[3][r + i], column[4][r + i], column[5][r + i]};
+            __m512i sum[4];
+            outputs_of_line(line, sum);
+            PSR_UNROLL(4)
+            for (uint32_t j = 0; j < 4; j++) {
+                const __m512 exact = _mm512_cvtepi32_ps(add32(divide_by_576(sum[j]), rest));
+                value[4 * i + j] = _mm512_fmadd_ps(exact, scale, bias);
+            }
+        }
+        if (silu)
+            silu_of_all(value);
+        PSR_UNROLL(4)
+        for (uint32_t i = 0; i < ROWS; i++) {
+            const struct psr_conv_row *row = &c->row[r + i];
+            if (r + i >= c->n_rows)
+                break;
+            PSR_UNROLL(4)
+            for (uint32_t j = 0; j < n_px; j++)
+                value[4 * i + j] =
+                    psr_avx512_add_residuals(row, value[4 * i + j], at + j * c->out_px);
+            PSR_UNROLL(4)
+            for (uint32_t j = 0; !narrow && j < n_px; j++)
+                _mm512_storeu_ps((float *)row->out + at + j * c->out_px, value[4 * i + j]);
+            if (narrow)
+                store_codes((uint8_t *)row->out + at, c->out_px,
+                            codes_of(value + 4 * i, inverse_scale, zero), n_px);
+        }
     }
 }
 
-/* What a group of output channels is finished with. */
-struct group {
-    const int32_t *start;
-    const float *scale, *bias;
-};
+#define FINISH(N_PX)                                                                               \
+    (silu     ? narrow ? finish_tile(c, group, products, x, k, N_PX, true, true)                   \
+                       : finish_tile(c, group, products, x, k, N_PX, true, false)                  \
+         : narrow ? finish_tile(c, group, products, x, k, N_PX, false, true)                       \
+              : finish_tile(c, group, products, x, k, N_PX, false, false))
 
 static void finish(const struct psr_conv *c, const struct group *group, const int32_t *products,
-                   uint32_t x, uint32_t first, uint32_t tiles, uint32_t v)
+                   uint32_t x, uint32_t tiles)
 {
-    for (uint32_t t = 0; t < tiles; t++, x += 4) {
-        const uint32_t n_px = c->n_px - x < 4 ? c->n_px - x : 4;
-        for (uint32_t k = 0; k < v; k++) {
-            const __m512i start = _mm512_loadu_si512(group->start + k * LANES);
-            const __m512 scale = _mm512_loadu_ps(group->scale + k * LANES);
-            const __m512 bias = _mm512_loadu_ps(group->bias + k * LANES);
-            const uint32_t channel = first + k * LANES;
-            __m512i sum[2][4];
-            sums_of(products + t * GROUP + k * LANES, sum);
-            for (uint32_t r = 0; r < c->n_rows; r++) {
-                for (uint32_t j = 0; j < n_px; j++) {
-                    const size_t at = r * c->row_elements + (x + j) * c->out_px + channel;
-                    const __m512 exact = _mm512_cvtepi32_ps(_mm512_add_epi32(sum[r][j], start));
-                    const __m512 value =
-                        psr_avx512_finish(c, _mm512_fmadd_ps(exact, scale, bias), at);
-                    if (c->narrow_out)
-                        _mm_storeu_si128((__m128i *)(void *)((uint8_t *)c->out + at),
-                                         psr_avx512_code_of(&c->out_coding, channel, value));
-                    else
-                        _mm512_storeu_ps((float *)c->out + at, value);
-                }
-            }
+    const bool silu = c->activation == PSR_SILU, narrow = c->narrow_out;
+    for (uint32_t t = 0; t < tiles; t++, x += 4, products += GROUP) {
+        for (uint32_t k = 0; k < group->v; k++) {
+            if (c->n_px - x >= 4)
+                FINISH(4);
+            else
+                FINISH(c->n_px - x);
         }
     }
 }
@@ -300,20 +438,79 @@ static void conv_rows(const struct psr_conv *c)
             v = c->c_out - first >= GROUP ? TILE_VECTORS : 1;
             const struct group group = {
                 .start = (const int32_t *)packed,
-                .scale = (const float *)packed + v * LANES,
-                .bias = (const float *)packed + 2 * v * LANES,
+                .rest = (const int32_t *)packed + v * LANES,
+                .scale = (const float *)packed + 2 * v * LANES,
+                .bias = (const float *)packed + 3 * v * LANES,
+                .weights = (const int16_t *)packed + 4 * 2 * v * LANES,
+                .first = first,
+                .v = v,
             };
-            const int16_t *weights = (const int16_t *)(group.bias + v * LANES);
-            products_of(inputs, weights, c->c_in, n, v, products);
-            finish(c, &group, products, 4 * t, first, n, v);
-            packed = (const unsigned char *)(weights + (size_t)POSITIONS * c->c_in * v * LANES);
+            products_of(inputs, &group, c->c_in, n, products);
+            finish(c, &group, products, 4 * t, n);
+            packed =
+                (const unsigned char *)(group.weights + (size_t)POSITIONS * c->c_in * v * LANES);
         }
     }
 }
 
+/* ------------------------------------------------------------------------------- the packing -- */
+
+static size_t packed_bytes(uint32_t c_in, uint32_t c_out)
+{
+    return (size_t)psr_padded_channels(c_out) *
+           (POSITIONS * (size_t)c_in * sizeof(int16_t) + 2 * sizeof(int32_t) + 2 * sizeof(float));
+}
+
+static int32_t transformed_code(const int32_t code[9], uint32_t position)
+{
+    static const int8_t line[6][3] = {{6, 0, 0}, {-4, -4, -4}, {-4, 4, -4},
+                                      {1, 2, 4}, {1, -2, 4},   {0, 0, 12}};
+    int32_t sum = 0;
+    for (int dy = 0; dy < 3; dy++) {
+        for (int dx = 0; dx < 3; dx++)
+            sum += line[position / 6][dy] * line[position % 6][dx] * code[dy * 3 + dx];
+    }
+    return sum;
+}
+
+/* Output channel o, the k-th of a group of `width`, whose start values are at `start`. */
+static void pack_channel(const struct psr_weights *weights, uint32_t o, uint32_t k, uint32_t width,
+                         int32_t *start)
+{
+    const uint32_t c_in = weights->c_in;
+    int32_t *const rest = start + width;
+    float *const scale = (float *)(rest + width), *const bias = scale + width;
+    int16_t *const transformed = (int16_t *)(bias + width);
+    int32_t of_zeros = 0, of_128 = 0;
+
+    scale[k] = psr_weight_scale_int8(weights, o);
+    bias[k] = weights->bias[o];
+    for (uint32_t i = 0; i < c_in; i++) {
+        int32_t code[9];
+        for (uint32_t tap = 0; tap < 9; tap++) {
+            code[tap] = psr_weight_code_int8(weights, o, i, tap, scale[k]);
+            of_zeros -= code[tap] * weights->coding.zero[i];
+            of_128 -= code[tap] * 128;
+        }
+        for (uint32_t position = 0; position < POSITIONS; position++)
+            transformed[((size_t)position * (c_in / 2) + i / 2) * 2 * width + 2 * k + i % 2] =
+                (int16_t)transformed_code(code, position);
+    }
+    const int32_t within = c_in <= 112 ? of_zeros : of_128;
+    start[k] = (int32_t)(576 * (uint32_t)within);
+    rest[k] = of_zeros - within;
+}
+
 static void pack(const struct psr_weights *weights, void *packed)
 {
-    psr_pack_winograd_int8(weights, GROUP, packed);
+    const uint32_t padded = psr_padded_channels(weights->c_out);
+    unsigned char *to = packed;
+    for (uint32_t first = 0; first < padded; first += GROUP) {
+        const uint32_t width = padded - first < GROUP ? padded - first : GROUP;
+        for (uint32_t k = 0; k < width && first + k < weights->c_out; k++)
+            pack_channel(weights, first + k, k, width, (int32_t *)(void *)to);
+        to += packed_bytes(weights->c_in, width);
+    }
 }
 
 /* The peak is that of bytes, four products an instruction, for comparison with what multiplies
@@ -356,12 +553,12 @@ const struct psr_kernels psr_kernels_avx512_vnni = {
     .cpu_features = PSR_CPU_AVX512 | PSR_CPU_AVX512_VNNI,
     .speed = 380,
     .tile_px = 1,
-    .tile_rows = 2,
+    .tile_rows = 4,
     .narrow_bytes = sizeof(uint8_t),
     .narrow = psr_avx512_narrow_int8,
     .head = &psr_kernels_avx512_fp32,
     .tail = &psr_kernels_avx512_winograd,
-    .packed_bytes = psr_packed_bytes_winograd_int8,
+    .packed_bytes = packed_bytes,
     .pack = pack,
     .scratch_bytes = scratch_bytes,
     .conv = conv_rows,

@@ -64,7 +64,8 @@ tile(const struct psr_conv *c, const unsigned char *group, uint32_t x, uint32_t 
 
     PSR_UNROLL(6)
     for (int p = 0; p < n; p++)
-        psr_avx2_finish_int8(c, sum[p], scale, bias, (x + (size_t)p) * c->out_px + first, first);
+        psr_avx2_finish_int8(c, &c->row[0], sum[p], scale, bias,
+                             (x + (size_t)p) * c->out_px + first, first);
 }
 
 static void conv_row(const struct psr_conv *c)

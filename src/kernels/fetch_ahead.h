@@ -17,22 +17,22 @@ static inline void psr_fetch(const void *p, size_t bytes)
 
 /* For the tile of four pixels at x: its residuals, the lines that its outputs go to, and the inputs
  * of the tile that lies block_px further, in its place of the next block. `narrow_bytes` is the
- * size of an element of the rows that are read. */
+ * size of an element of the rows that are read, `tile_rows` how many are made. */
 static inline void psr_fetch_ahead(const struct psr_conv *c, uint32_t x, size_t block_px,
-                                   size_t narrow_bytes)
+                                   size_t narrow_bytes, uint32_t tile_rows)
 {
-    const size_t out = (size_t)x * c->out_px, next = (x + block_px) * c->in_px;
+    const size_t at = (size_t)x * c->out_px, next = (x + block_px) * c->in_px;
     const size_t out_bytes = c->narrow_out ? narrow_bytes : sizeof(float);
 
-    for (int r = 0; r < 4; r++)
+    for (uint32_t r = 0; r < tile_rows + 2; r++)
         psr_fetch((const char *)c->in[r] + next * narrow_bytes, 4 * c->in_px * narrow_bytes);
     for (uint32_t r = 0; r < c->n_rows; r++) {
-        const size_t at = out + r * c->row_elements;
-        psr_fetch((const char *)c->out + at * out_bytes, 4 * c->out_px * out_bytes);
-        if (c->residual && c->residual != c->out)
-            psr_fetch(c->residual + at, 4 * c->out_px * sizeof(float));
-        if (c->residual2)
-            psr_fetch(c->residual2 + at, 4 * c->out_px * sizeof(float));
+        const struct psr_conv_row *row = &c->row[r];
+        psr_fetch((const char *)row->out + at * out_bytes, 4 * c->out_px * out_bytes);
+        if (row->residual && row->residual != row->out)
+            psr_fetch(row->residual + at, 4 * c->out_px * sizeof(float));
+        if (row->residual2)
+            psr_fetch(row->residual2 + at, 4 * c->out_px * sizeof(float));
     }
 }
 

@@ -36,7 +36,17 @@ struct psr_weights {
     struct psr_coding coding; /* of its input; NULL pointers where the model has none */
 };
 
-/* One row of a 3x3 convolution, or two, zero padding already lying in the rows:
+/* Most rows that an entry makes in a call. */
+enum { PSR_MAX_TILE_ROWS = 4 };
+
+/* Where a row goes, and what is added to it. Pixels lie out_px elements apart in all of these. */
+struct psr_conv_row {
+    void *out;              /* float, or of the narrow type if narrow_out */
+    const float *residual;  /* NULL, or a row to add; may be `out` itself */
+    const float *residual2; /* NULL, or another, added after it */
+};
+
+/* One row of a 3x3 convolution, or up to PSR_MAX_TILE_ROWS, zero padding already lying in the rows:
  *
  *     sum     = bias[o] + sum over dy, dx, i of in[dy][x + dx][i] * weight[o][i][dy][dx]
  *     out[x][o] = activation(sum) + residual[x][o] + residual2[x][o]
@@ -55,26 +65,20 @@ struct psr_weights {
  * before it is rounded to a whole number.
  */
 struct psr_conv {
-    /* Rows y-1, y, y+1, each at the pixel left of the first output pixel; y+2 too where the entry
-     * makes two rows at once. */
-    const void *in[4];
+    /* Rows y-1, y, y+1 and so on, two more than the entry makes at once (its tile_rows), each at
+     * the pixel left of the first output pixel. */
+    const void *in[PSR_MAX_TILE_ROWS + 2];
     size_t in_px;
-    const void *packed;     /* weights and bias, by the same entry's pack() */
-    const float *residual;  /* NULL, or a row to add, laid out as `out`; may be `out` itself */
-    const float *residual2; /* NULL, or another, added after it */
-    void *out;              /* float, or of the narrow type if narrow_out */
+    const void *packed;                         /* weights and bias, by the same entry's pack() */
+    struct psr_conv_row row[PSR_MAX_TILE_ROWS]; /* the first n_rows of them */
     bool narrow_out;
     struct psr_coding out_coding; /* int8 with narrow_out: how the next layer reads it */
     size_t out_px;
-    uint32_t c_in;  /* a multiple of PSR_CHANNEL_GROUP where inputs are narrower than float */
-    uint32_t c_out; /* a multiple of PSR_CHANNEL_GROUP: those that pad it have zero weights */
-    uint32_t n_px;  /* output pixels; exactly n_px * c_out elements of a row are written */
-    /* For entries with tile_rows 2, others neither look at these nor need them: how many of the two
-     * rows to write, 1 or 2; elements from the first to the second in `out` and the residuals; and
-     * scratch_bytes() of memory, 64-byte aligned, whose contents mean nothing between calls. */
-    uint32_t n_rows;
-    size_t row_elements;
-    void *scratch;
+    uint32_t c_in;   /* a multiple of PSR_CHANNEL_GROUP where inputs are narrower than float */
+    uint32_t c_out;  /* a multiple of PSR_CHANNEL_GROUP: those that pad it have zero weights */
+    uint32_t n_px;   /* output pixels; exactly n_px * c_out elements of a row are written */
+    uint32_t n_rows; /* rows to write, 1..tile_rows */
+    void *scratch;   /* scratch_bytes(), 64-byte aligned; contents mean nothing between calls */
     enum psr_activation activation;
 };
 
@@ -101,8 +105,9 @@ struct psr_kernels {
      * readable (true pixels, or zeros beyond the picture) to the end of its last tile's surround.
      * A divisor of PSR_STRIP_ALIGNMENT_PX. */
     uint32_t tile_px;
-    /* Rows that a call makes, 1 or 2; the first of two is an even row of the picture. A divisor of
-     * PSR_BAND_ALIGNMENT_ROWS. */
+    /* Rows that a call makes, at most; up to PSR_MAX_TILE_ROWS. With a tile_px of 1 any rows that
+     * follow each other, and of inputs beyond n_rows + 2 it does not matter what is in them. Else a
+     * divisor of PSR_BAND_ALIGNMENT_ROWS, and the first row of a call is a multiple of it. */
     uint32_t tile_rows;
 
     uint32_t narrow_bytes; /* of an element that a convolution reads: 4, 2 or 1 */
@@ -189,7 +194,7 @@ void psr_pack_winograd_fp32(const struct psr_weights *weights, uint32_t group, v
 size_t psr_packed_bytes_winograd_bf16(uint32_t c_in, uint32_t c_out);
 void psr_pack_winograd_bf16(const struct psr_weights *weights, uint32_t group, void *packed);
 
-/* The same for int8 in 16 bits (avx512_vnni.c): a group is start values, scales and biases as for
+/* The same for int8 in 16 bits (avx2_int8.c): a group is start values, scales and biases as for
  * psr_pack_int8(), then the codes of the weights, transformed in integers, as
  * [position][c_in / 2][group][2]. The transform is winograd.h's times 48, divided by 2, 1, 1, 2 for
  * the lines of F(2, 3) and by 6, 4, 4, 1, 1, 24 for those of F(4, 3). */

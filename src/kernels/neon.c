@@ -64,7 +64,7 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
         PSR_UNROLL(2)
         for (int k = 0; k < TILE_VECTORS; k++) {
             const size_t at = (x + (size_t)p) * c->out_px + first + (size_t)(k * LANES);
-            vst1q_f32((float *)c->out + at, psr_neon_finish(c, sum[p][k], at));
+            vst1q_f32((float *)c->row[0].out + at, psr_neon_finish(c, &c->row[0], sum[p][k], at));
         }
     }
 }

@@ -69,11 +69,11 @@ static inline __attribute__((always_inline)) void tile(const struct psr_conv *c,
         PSR_UNROLL(2)
         for (int k = 0; k < TILE_VECTORS; k++) {
             const size_t at = (x + (size_t)p) * c->out_px + first + (size_t)(k * LANES);
-            const float32x4_t value = psr_neon_finish(c, sum[p][k], at);
+            const float32x4_t value = psr_neon_finish(c, &c->row[0], sum[p][k], at);
             if (c->narrow_out)
-                store((uint16_t *)c->out + at, value);
+                store((uint16_t *)c->row[0].out + at, value);
             else
-                vst1q_f32((float *)c->out + at, value);
+                vst1q_f32((float *)c->row[0].out + at, value);
         }
     }
 }

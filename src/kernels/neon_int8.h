@@ -40,14 +40,14 @@ static inline void psr_neon_int8_finish(const struct psr_conv *c, const float *s
     for (int k = 0; k < TILE_VECTORS; k++) {
         const float32x4_t scaled = vfmaq_f32(vld1q_f32(scale + GROUP + k * LANES),
                                              vcvtq_f32_s32(sum[k]), vld1q_f32(scale + k * LANES));
-        value[k] = psr_neon_finish(c, scaled, at + (size_t)(k * LANES));
+        value[k] = psr_neon_finish(c, &c->row[0], scaled, at + (size_t)(k * LANES));
     }
     if (c->narrow_out) {
-        vst1_u8((uint8_t *)c->out + at,
+        vst1_u8((uint8_t *)c->row[0].out + at,
                 psr_neon_code_of(&c->out_coding, first, value[0], value[1]));
     } else {
-        vst1q_f32((float *)c->out + at, value[0]);
-        vst1q_f32((float *)c->out + at + LANES, value[1]);
+        vst1q_f32((float *)c->row[0].out + at, value[0]);
+        vst1q_f32((float *)c->row[0].out + at + LANES, value[1]);
     }
 }
 

@@ -37,14 +37,15 @@ static inline float32x4_t psr_neon_silu(float32x4_t x)
 }
 
 /* Activation and residuals; `at` is the element's place in the output row. */
-static inline float32x4_t psr_neon_finish(const struct psr_conv *c, float32x4_t sum, size_t at)
+static inline float32x4_t psr_neon_finish(const struct psr_conv *c, const struct psr_conv_row *row,
+                                          float32x4_t sum, size_t at)
 {
     if (c->activation == PSR_SILU)
         sum = psr_neon_silu(sum);
-    if (c->residual)
-        sum = vaddq_f32(sum, vld1q_f32(c->residual + at));
-    if (c->residual2)
-        sum = vaddq_f32(sum, vld1q_f32(c->residual2 + at));
+    if (row->residual)
+        sum = vaddq_f32(sum, vld1q_f32(row->residual + at));
+    if (row->residual2)
+        sum = vaddq_f32(sum, vld1q_f32(row->residual2 + at));
     return sum;
 }
 

@@ -34,9 +34,10 @@ static inline vec vec_multiply_add(vec a, vec b, vec c)
     return vfmaq_f32(c, a, b);
 }
 
-static inline vec vec_finish(const struct psr_conv *c, vec value, size_t at)
+static inline vec vec_finish(const struct psr_conv *c, const struct psr_conv_row *row, vec value,
+                             size_t at)
 {
-    return psr_neon_finish(c, value, at);
+    return psr_neon_finish(c, row, value, at);
 }
 
 #endif

@@ -20,14 +20,14 @@ static void finish_pixel(const struct psr_conv *c, const float *sum, uint32_t x,
     const size_t at = x * c->out_px + first;
     for (int o = 0; o < GROUP; o++) {
         float value = c->activation == PSR_SILU ? silu(sum[o]) : sum[o];
-        if (c->residual)
-            value += c->residual[at + (size_t)o];
-        if (c->residual2)
-            value += c->residual2[at + (size_t)o];
+        if (c->row[0].residual)
+            value += c->row[0].residual[at + (size_t)o];
+        if (c->row[0].residual2)
+            value += c->row[0].residual2[at + (size_t)o];
         if (c->narrow_out)
-            ((uint16_t *)c->out)[at + (size_t)o] = psr_bf16_of_float(value);
+            ((uint16_t *)c->row[0].out)[at + (size_t)o] = psr_bf16_of_float(value);
         else
-            ((float *)c->out)[at + (size_t)o] = value;
+            ((float *)c->row[0].out)[at + (size_t)o] = value;
     }
 }
 
@@ -203,14 +203,14 @@ static void conv_pixel_int8(const struct psr_conv *c, const unsigned char *packe
         float value = fmaf((float)sum[o], scale[o], bias[o]);
         if (c->activation == PSR_SILU)
             value = silu_fused(value);
-        if (c->residual)
-            value += c->residual[at + o];
-        if (c->residual2)
-            value += c->residual2[at + o];
+        if (c->row[0].residual)
+            value += c->row[0].residual[at + o];
+        if (c->row[0].residual2)
+            value += c->row[0].residual2[at + o];
         if (c->narrow_out)
-            ((uint8_t *)c->out)[at + o] = code_of(&c->out_coding, first + o, value);
+            ((uint8_t *)c->row[0].out)[at + o] = code_of(&c->out_coding, first + o, value);
         else
-            ((float *)c->out)[at + o] = value;
+            ((float *)c->row[0].out)[at + o] = value;
     }
 }
 
@@ -270,7 +270,7 @@ static void conv_row_fused(const struct psr_conv *c)
                 for (uint32_t i = 0; i < c->c_in; i++)
                     sum = fmaf(in[i], *(weight += GROUP), sum);
             }
-            ((float *)c->out)[x * c->out_px + o] = sum;
+            ((float *)c->row[0].out)[x * c->out_px + o] = sum;
         }
     }
 }

@@ -38,9 +38,11 @@ static inline float vec_multiply_add(float a, float b, float c)
 }
 
 /* A tail has no activation and no residuals. */
-static inline float vec_finish(const struct psr_conv *c, float value, size_t at)
+static inline float vec_finish(const struct psr_conv *c, const struct psr_conv_row *row,
+                               float value, size_t at)
 {
     (void)c;
+    (void)row;
     (void)at;
     return value;
 }

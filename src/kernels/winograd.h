@@ -26,10 +26,10 @@
  *     vec, LANES                       a vector of floats; + and - work on it
  *     vec_load(p), vec_store(p, v), vec_zero(), vec_set(float)
  *     vec_multiply_add(a, b, c)        a * b + c, rounded once
- *     vec_finish(conv, v, at)          activation and residuals
+ *     vec_finish(conv, row, v, at)     activation and residuals
  *     winograd_row                     an element of the rows that are read
  *     winograd_load(p)                 a vector of them as floats
- *     winograd_emit(conv, at, v)       stores a vector of outputs
+ *     winograd_emit(conv, row, at, v)  stores a vector of outputs
  *     WINOGRAD_TILES                   tiles of the register tile
  *     WINOGRAD_VECTORS                 and its vectors of output channels
  *     WINOGRAD_BLOCK                   tiles that are transformed together
@@ -111,7 +111,7 @@ static void winograd_transform(const struct psr_conv *c, uint32_t x, uint32_t ti
     const size_t px = c->in_px, plane = (size_t)WINOGRAD_BLOCK * c->c_in;
 
     for (uint32_t t = 0; t < tiles; t++) {
-        psr_fetch_ahead(c, x + 4 * t, 4 * WINOGRAD_BLOCK, sizeof(winograd_row));
+        psr_fetch_ahead(c, x + 4 * t, 4 * WINOGRAD_BLOCK, sizeof(winograd_row), 2);
         for (uint32_t i = 0; i < c->c_in; i += LANES) {
             const winograd_row *row[4];
             for (int r = 0; r < 4; r++)
@@ -242,9 +242,10 @@ static void winograd_finish(const struct psr_conv *c, const float *products, con
             winograd_outputs(products + t * WINOGRAD_CHANNELS + k * LANES, out);
             const size_t at = (size_t)x * c->out_px + first + (size_t)k * LANES;
             for (uint32_t r = 0; r < c->n_rows; r++) {
+                const struct psr_conv_row *const row = &c->row[r];
                 for (uint32_t j = 0; j < n_px; j++) {
-                    const size_t here = at + r * c->row_elements + j * c->out_px;
-                    winograd_emit(c, here, vec_finish(c, out[r][j] + start, here));
+                    const size_t here = at + j * c->out_px;
+                    winograd_emit(c, row, here, vec_finish(c, row, out[r][j] + start, here));
                 }
             }
         }

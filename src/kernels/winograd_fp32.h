@@ -17,9 +17,11 @@ static inline vec winograd_load(const float *from)
     return vec_load(from);
 }
 
-static inline void winograd_emit(const struct psr_conv *c, size_t at, vec value)
+static inline void winograd_emit(const struct psr_conv *c, const struct psr_conv_row *row,
+                                 size_t at, vec value)
 {
-    vec_store((float *)c->out + at, value);
+    (void)c;
+    vec_store((float *)row->out + at, value);
 }
 
 static inline void winograd_put(float *to, vec value)

@@ -39,27 +39,26 @@ static inline double kernel_peak(const struct psr_kernels *kernels)
  */
 static inline void measure_kernel(const struct psr_kernels *kernels)
 {
-    enum { C = 64, PX = 384, ROW = (PX + 6) * C };
+    enum { C = 64, PX = 384, ROW = (PX + 6) * C, ROWS_IN = PSR_MAX_TILE_ROWS + 2 };
     const size_t scratch = kernels->scratch_bytes ? kernels->scratch_bytes(C) : 0;
     const size_t packed_bytes = (kernels->packed_bytes(C, C) + 63) / 64 * 64;
     static float weight[C * C * 9], bias[C], inverse_scale[C];
     static uint8_t zero[C];
-    unsigned char *rows = aligned_alloc(64, 4 * ROW * sizeof(float));
-    float *out = aligned_alloc(64, 2 * ROW * sizeof(float));
+    unsigned char *rows = aligned_alloc(64, ROWS_IN * ROW * sizeof(float));
+    float *out = aligned_alloc(64, PSR_MAX_TILE_ROWS * ROW * sizeof(float));
     void *packed = aligned_alloc(64, packed_bytes);
 
     for (int i = 0; i < C * C * 9; i++)
         weight[i] = (float)(i % 17 - 8) / 64.0f;
     for (int i = 0; i < C; i++)
         inverse_scale[i] = 64.0f;
-    memset(rows, 0, 4 * ROW * sizeof(float));
+    memset(rows, 0, ROWS_IN * ROW * sizeof(float));
     memset(packed, 0, packed_bytes);
     const struct psr_coding coding = {inverse_scale, zero};
     kernels->pack(&(struct psr_weights){weight, bias, C, C, coding}, packed);
     struct psr_conv conv = {
         .in_px = C,
         .packed = packed,
-        .out = out,
         .narrow_out = kernels->narrow != NULL,
         .out_coding = coding,
         .out_px = C,
@@ -67,12 +66,13 @@ static inline void measure_kernel(const struct psr_kernels *kernels)
         .c_out = C,
         .n_px = PX,
         .n_rows = kernels->tile_rows,
-        .row_elements = ROW,
         .scratch = aligned_alloc(64, (scratch + 63) / 64 * 64),
         .activation = PSR_SILU,
     };
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < ROWS_IN; i++)
         conv.in[i] = rows + i * ROW * kernels->narrow_bytes;
+    for (size_t i = 0; i < PSR_MAX_TILE_ROWS; i++)
+        conv.row[i].out = out + i * ROW;
 
     double best = 1e9;
     const double begin = kernel_seconds_now();

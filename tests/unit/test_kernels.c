@@ -22,6 +22,9 @@ static const float MARK = 12345.0f; /* no result is this */
 
 enum fill { RANDOM, ZERO, LARGE, TINY, N_FILLS };
 
+/* int8 only: the codes and weights that make the largest sum there can be, and the least. */
+enum { HIGHEST = N_FILLS, LOWEST };
+
 static void fill(float *values, size_t n, enum fill kind, unsigned *seed)
 {
     for (size_t i = 0; i < n; i++) {
@@ -58,8 +61,9 @@ struct job {
     uint32_t true_c_out;
     uint32_t n_rows;
     int residuals;
-    size_t row, out_elements; /* of an input row; of all output rows and the gaps after them */
-    float *rows[4], *residual[2], *weight, *bias;
+    /* Elements of an input row; of an output row and the gap after it; of all of these. */
+    size_t row, out_row, out_elements;
+    float *rows[PSR_MAX_TILE_ROWS + 2], *residual[2], *weight, *bias;
     struct psr_coding in_coding; /* int8 */
 };
 
@@ -118,15 +122,20 @@ static float *run_set(const struct psr_kernels *kernels, const struct job *job, 
     const size_t bytes = (kernels->packed_bytes(c.c_in, job->true_c_out) + 63) / 64 * 64;
     const size_t room = job->out_elements + 2 * PAD;
     const size_t scratch = kernels->scratch_bytes ? kernels->scratch_bytes(c.c_in) : 0;
-    void *packed = aligned_alloc(64, bytes), *narrow[4] = {NULL};
+    void *packed = aligned_alloc(64, bytes), *narrow[PSR_MAX_TILE_ROWS + 2] = {NULL};
     float *out = malloc(room * sizeof *out);
 
     memset(packed, 0, bytes);
     const struct psr_weights weights = {job->weight, job->bias, c.c_in, job->true_c_out,
                                         job->in_coding};
     kernels->pack(&weights, packed);
-    const void *rows[4];
-    for (int i = 0; i < 4; i++) {
+    /* A set that makes more rows at once than are asked for has something to read there. */
+    const void *rows[2 * PSR_MAX_TILE_ROWS + 1];
+    for (int i = 0; i < 2 * PSR_MAX_TILE_ROWS + 1; i++) {
+        if (i >= PSR_MAX_TILE_ROWS + 2) {
+            rows[i] = rows[0];
+            continue;
+        }
         rows[i] = job->rows[i];
         if (kernels->narrow) {
             rows[i] = narrow[i] = malloc(job->row * kernels->narrow_bytes);
@@ -138,31 +147,36 @@ static float *run_set(const struct psr_kernels *kernels, const struct job *job, 
     c.packed = packed;
     c.scratch = aligned_alloc(64, (scratch + 63) / 64 * 64);
     for (uint32_t y = 0; in_place && y < job->n_rows; y++)
-        memcpy(out + PAD + y * c.row_elements, job->residual[0] + y * c.row_elements,
+        memcpy(out + PAD + y * job->out_row, job->residual[0] + y * job->out_row,
                (size_t)c.n_px * c.c_out * sizeof *out);
     for (uint32_t y = 0; y < job->n_rows; y += kernels->tile_rows) {
-        const size_t at = y * c.row_elements;
         memcpy(c.in, rows + y, (kernels->tile_rows + 2) * sizeof *rows);
-        c.out = (unsigned char *)(out + PAD) +
-                at * (c.narrow_out ? kernels->narrow_bytes : sizeof *out);
-        c.residual = in_place ? c.out : job->residuals ? job->residual[0] + at : NULL;
-        c.residual2 = job->residuals > 1 ? job->residual[1] + at : NULL;
+        c.n_rows = job->n_rows - y < kernels->tile_rows ? job->n_rows - y : kernels->tile_rows;
+        for (uint32_t i = 0; i < c.n_rows; i++) {
+            const size_t at = (y + i) * job->out_row;
+            c.row[i].out = (unsigned char *)(out + PAD) +
+                           at * (c.narrow_out ? kernels->narrow_bytes : sizeof *out);
+            c.row[i].residual = in_place         ? c.row[i].out
+                                : job->residuals ? job->residual[0] + at
+                                                 : NULL;
+            c.row[i].residual2 = job->residuals > 1 ? job->residual[1] + at : NULL;
+        }
         kernels->conv(&c);
     }
-    c.out = out + PAD;
     free(c.scratch);
 
     for (size_t k = 0; k < PAD; k++)
         *outside += out[k] != MARK || out[PAD + job->out_elements + k] != MARK;
     for (uint32_t y = 0; y < job->n_rows && !c.narrow_out; y++) {
-        for (size_t k = (size_t)c.n_px * c.c_out; k < c.row_elements; k++)
-            *outside += out[PAD + y * c.row_elements + k] != MARK;
+        for (size_t k = (size_t)c.n_px * c.c_out; k < job->out_row; k++)
+            *outside += out[PAD + y * job->out_row + k] != MARK;
     }
     if (c.narrow_out) {
         float *wide = malloc(room * sizeof *wide);
         for (size_t k = 0; k < job->out_elements; k++)
-            wide[PAD + k] = kernels->narrow_bytes == 2 ? psr_float_of_bf16(((uint16_t *)c.out)[k])
-                                                       : ((uint8_t *)c.out)[k];
+            wide[PAD + k] = kernels->narrow_bytes == 2
+                                ? psr_float_of_bf16(((uint16_t *)(out + PAD))[k])
+                                : ((uint8_t *)(out + PAD))[k];
         const size_t floats_written = job->out_elements * kernels->narrow_bytes / sizeof(float);
         for (size_t k = floats_written; k < job->out_elements; k++)
             *outside += out[PAD + k] != MARK;
@@ -170,13 +184,28 @@ static float *run_set(const struct psr_kernels *kernels, const struct job *job, 
         out = wide;
     }
     free(packed);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < PSR_MAX_TILE_ROWS + 2; i++)
         free(narrow[i]);
     return out;
 }
 
+/* Every input's code 255 where 0 has 0, or the other way round; every weight's 127. */
+static void fill_extreme(struct job *job, uint32_t kind)
+{
+    const struct psr_conv *c = &job->conv;
+    for (size_t i = 0; i < (size_t)job->true_c_out * c->c_in * 9; i++)
+        job->weight[i] = 1.0f;
+    for (int y = 0; y < PSR_MAX_TILE_ROWS + 2; y++) {
+        for (size_t i = 0; i < job->row; i++)
+            job->rows[y][i] = kind == HIGHEST ? 300.0f : -300.0f;
+    }
+    for (uint32_t i = 0; i < c->c_in; i++)
+        ((float *)job->in_coding.inverse_scale)[i] = 100.0f;
+    memset((uint8_t *)job->in_coding.zero, kind == HIGHEST ? 0 : 255, c->c_in);
+}
+
 static void run(const struct psr_kernels *kernels, uint32_t c_in, uint32_t c_out, uint32_t n_px,
-                enum psr_activation activation, int residuals, bool in_place, enum fill kind,
+                enum psr_activation activation, int residuals, bool in_place, uint32_t kind,
                 unsigned *seed)
 {
     const uint32_t padded = psr_padded_channels(c_out);
@@ -191,16 +220,14 @@ static void run(const struct psr_kernels *kernels, uint32_t c_in, uint32_t c_out
                  .activation = activation},
         .true_c_out = c_out,
         .residuals = residuals,
-        .n_rows = kernels->tile_rows == 2 ? 1 + check_random(seed) % 2 : 1,
+        .n_rows = 1 + check_random(seed) % kernels->tile_rows,
     };
     in_place = in_place && !narrow_out;
-    job.conv.n_rows = job.n_rows;
-    job.conv.row_elements =
-        (size_t)n_px * padded + (kernels->tile_rows == 2 && !narrow_out ? GAP : 0);
-    job.out_elements = job.n_rows * job.conv.row_elements;
-    /* A last tile of two rows may look at four pixels more; the others at none, which the address
-     * sanitizer watches. */
-    job.row = (n_px + (kernels->tile_rows == 2 ? 6 : 2)) * job.conv.in_px;
+    job.out_row = (size_t)n_px * padded + (kernels->tile_rows > 1 && !narrow_out ? GAP : 0);
+    job.out_elements = job.n_rows * job.out_row;
+    /* A last tile of several rows may look at four pixels more; the others at none, which the
+     * address sanitizer watches. */
+    job.row = (n_px + (kernels->tile_rows > 1 ? 6 : 2)) * job.conv.in_px;
     job.in_coding = make_coding(c_in, seed);
     job.conv.out_coding = make_coding(padded, seed);
     const bool exact = kernels->precision == PIPERSR_PRECISION_INT8;
@@ -208,21 +235,22 @@ static void run(const struct psr_kernels *kernels, uint32_t c_in, uint32_t c_out
     job.bias = malloc(c_out * sizeof(float));
     fill(job.weight, (size_t)c_out * c_in * 9, RANDOM, seed);
     fill(job.bias, c_out, RANDOM, seed);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < PSR_MAX_TILE_ROWS + 2; i++) {
         job.rows[i] = malloc(job.row * sizeof(float));
-        fill(job.rows[i], job.row, kind, seed);
+        fill(job.rows[i], job.row, kind < N_FILLS ? (enum fill)kind : ZERO, seed);
     }
     for (int i = 0; i < 2; i++) {
         job.residual[i] = malloc(job.out_elements * sizeof(float));
         fill(job.residual[i], job.out_elements, RANDOM, seed);
     }
+    if (kind >= N_FILLS)
+        fill_extreme(&job, kind);
     int wrong = 0, outside = 0;
     float *expected = run_set(reference_of(kernels), &job, residuals && in_place, &outside);
     float *result = run_set(kernels, &job, residuals && in_place, &outside);
     for (uint32_t x = 0; x < n_px * job.n_rows; x++) {
         for (uint32_t o = 0; o < padded; o++) {
-            const size_t at =
-                PAD + x / n_px * job.conv.row_elements + (size_t)(x % n_px) * padded + o;
+            const size_t at = PAD + x / n_px * job.out_row + (size_t)(x % n_px) * padded + o;
             const float difference = fabsf(expected[at] - result[at]);
             const float magnitude = fmaxf(fabsf(expected[at]), 1.0f);
             /* A sum on a rounding border of bf16 may fall to either side. */
@@ -244,7 +272,7 @@ static void run(const struct psr_kernels *kernels, uint32_t c_in, uint32_t c_out
     free(job.bias);
     free(expected);
     free(result);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < PSR_MAX_TILE_ROWS + 2; i++)
         free(job.rows[i]);
     for (int i = 0; i < 2; i++)
         free(job.residual[i]);
@@ -270,11 +298,12 @@ static void run_silu(const struct psr_kernels *kernels)
             .in = {in, in, in},
             .in_px = 4,
             .packed = packed,
-            .out = out,
+            .row = {{.out = out}},
             .out_px = C,
             .c_in = 3,
             .c_out = C,
             .n_px = N,
+            .n_rows = 1,
             .activation = PSR_SILU,
         };
         kernels->conv(&c);
@@ -334,8 +363,13 @@ static void run_entry(const struct psr_kernels *entry, uint32_t emulated)
         run(entry, channels, 12, n, PSR_LINEAR, 0, false, RANDOM, &seed);
     }
     /* Blocks of up to 28 tiles of 4 pixels, two of them, and what is left over. */
-    for (uint32_t n = 97; entry->tile_rows == 2 && !quick && n <= 241; n += 4 + n % 3)
+    for (uint32_t n = 97; entry->tile_rows > 1 && !quick && n <= 241; n += 4 + n % 3)
         run(entry, 16, 16, n, PSR_LINEAR, 0, false, RANDOM, &seed);
+    for (uint32_t c_in = 16;
+         entry->precision == PIPERSR_PRECISION_INT8 && c_in <= 16 * most_channels; c_in += 16) {
+        run(entry, c_in, 16, 5, PSR_LINEAR, 0, false, HIGHEST, &seed);
+        run(entry, c_in, 16, 5, PSR_LINEAR, 0, false, LOWEST, &seed);
+    }
     for (int i = 0; i < random_jobs; i++) {
         const bool wide = entry->head || check_random(&seed) % 4;
         const uint32_t c_in = wide ? 16 * (1 + check_random(&seed) % most_channels) : 3;
