@@ -1,7 +1,9 @@
 """What `make install` puts down is enough to build against: header, libraries, pkg-config file."""
 
+import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -62,6 +64,19 @@ def test_an_example_links_to_the_shared_and_the_static_library(root, installed, 
     archive = find(installed, "libpipersr.a")
     static = compile_and_run(root, tmp_path / "static", [str(archive), *flags])
     assert shared == static
+
+
+def test_plugins_find_the_library(installed, build):
+    """Below any prefix; in /usr the system does."""
+    asked = subprocess.run(["meson", "introspect", "--buildoptions", str(build)], check=True, capture_output=True, text=True)
+    options = {option["name"]: option["value"] for option in json.loads(asked.stdout)}
+    plugins = [*installed.rglob("libgstpipersr.so"), *installed.rglob("gimp-pipersr/gimp-pipersr")]
+    if not plugins:
+        pytest.skip("the plug-ins' hosts are not there")
+    expected = [] if options["prefix"] == "/usr" else [f"{options['prefix']}/{options['libdir']}"]
+    for plugin in plugins:
+        done = subprocess.run(["readelf", "-dW", str(plugin)], check=True, capture_output=True, text=True)
+        assert re.findall(r"R(?:UN)?PATH\).*\[(.*)\]", done.stdout) == expected
 
 
 def test_the_version_is_the_same_everywhere(root, installed, pkg_config, build):

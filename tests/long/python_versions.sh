@@ -1,6 +1,6 @@
 #!/bin/sh
 # The Python package's suite on several interpreters, each in an environment of its own with the newest Pillow, cffi
-# and NumPy that pip finds for it. Needs the network.
+# and NumPy that pip finds for it. Needs the network, and the program: build/pipersr or $PIPERSR.
 #
 # usage: tests/long/python_versions.sh WHEEL PYTHON...
 #   WHEEL    made by scripts/wheel.sh; its source distribution lies beside it
@@ -11,6 +11,10 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 wheel=$(realpath "${1:?usage: tests/long/python_versions.sh WHEEL PYTHON...}")
 shift
+[ -x "${PIPERSR:-$root/build/pipersr}" ] || {
+    echo 'python_versions: no build/pipersr: make builds it' >&2
+    exit 1
+}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
