@@ -1,4 +1,5 @@
 # Homebrew formula, for a tap: brew install --HEAD ./packaging/pipersr.rb
+# Untried: no Homebrew was at hand, and no Mac (docs/install.md).
 class Pipersr < Formula
   desc "Super-resolution of photos and videos on the CPU"
   homepage "https://pipersr.org"

@@ -2,8 +2,9 @@
 # Everything that a release has, in one folder with checksums, made in a fresh clone of the last commit. The version
 # is meson.build's alone; CHANGELOG.md must have a section of it. Nothing is uploaded and no tag is made.
 #
-#   packaging/release.sh [--verify] [OUTPUT-FOLDER]      (default: dist, which is replaced)
+#   packaging/release.sh [--verify] [OUTPUT-FOLDER]      (default: dist)
 #
+# The folder is replaced if an earlier release is in it; one of anything else is left alone.
 # --verify makes all of it a second time, in a folder of another name, and compares: every file must have the same
 # bytes. Needs what scripts/setup.sh --tests installs; 10 minutes on two cores, twice that with --verify.
 set -eu
@@ -24,12 +25,13 @@ fail() {
     exit 1
 }
 
-[ -z "$(git status --porcelain)" ] || fail 'uncommitted changes: a release is a commit'
-grep -q "^## $version\b" CHANGELOG.md || fail "CHANGELOG.md has no section $version"
-[ -x "$python" ] || fail "no $python: scripts/setup.sh --tests makes it"
 case $output in
 -*) fail "unknown option '$output'" ;;
 esac
+[ ! -e "$output" ] || [ -f "$output/SHA256SUMS" ] || fail "$output is there and is no release: move it away"
+[ -z "$(git status --porcelain)" ] || fail 'uncommitted changes: a release is a commit'
+grep -q "^## $version\b" CHANGELOG.md || fail "CHANGELOG.md has no section $version"
+[ -x "$python" ] || fail "no $python: scripts/setup.sh --tests makes it"
 
 commit=$(git rev-parse HEAD)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)

@@ -220,7 +220,7 @@ static void run(const gchar *name, gint n_args, const GimpParam *args, gint *n_r
     values[0].data.d_status = GIMP_PDB_SUCCESS;
 
     /* From the menu only the first three are given. */
-    const bool is_call = args[ARG_RUN_MODE].data.d_int32 == GIMP_RUN_NONINTERACTIVE;
+    const bool is_call = n_args > 0 && args[ARG_RUN_MODE].data.d_int32 == GIMP_RUN_NONINTERACTIVE;
     if (n_args <= ARG_DRAWABLE || (is_call && n_args != N_ARGS)) {
         values[0].data.d_status = GIMP_PDB_CALLING_ERROR;
         return;
