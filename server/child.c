@@ -94,7 +94,7 @@ bool server_child_start(struct server_child *child, const json_t *order,
                         struct server_problem *problem)
 {
     int order_pipe[2], out_pipe[2];
-    *child = (struct server_child){.pid_fd = -1, .out_fd = -1};
+    *child = SERVER_CHILD_NONE;
     if (pipe2(order_pipe, O_CLOEXEC) != 0)
         return server_fail_errno(problem, errno, "no process can be started");
     if (pipe2(out_pipe, O_CLOEXEC) != 0) {
@@ -182,10 +182,10 @@ void server_child_close(struct server_child *child)
     server_child_kill(child);
     while (child->pid && waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    if (child->pid_fd > STDERR_FILENO)
+    if (child->pid_fd >= 0)
         close(child->pid_fd);
-    if (child->out_fd > STDERR_FILENO)
+    if (child->out_fd >= 0)
         close(child->out_fd);
     free(child->line);
-    *child = (struct server_child){.pid_fd = -1, .out_fd = -1};
+    *child = SERVER_CHILD_NONE;
 }

@@ -47,6 +47,7 @@ bool server_running_start(struct server_jobs *jobs, struct server_entry *entry,
     if (!running)
         return server_fail_memory(problem);
     entry->running = running;
+    running->child = SERVER_CHILD_NONE;
     running->started_ms = running->sign_ms = server_monotonic_ms();
     running->outcome = server_outcome_find(jobs, entry->job);
     if (running->outcome) {

@@ -1,5 +1,8 @@
 """Ends under load: a few of those that tests/long/kill_server.py and tests/long/stop_server.py do by the hundred."""
 
+import json
+import os
+import sqlite3
 import sys
 
 from server_process import ROOT
@@ -14,6 +17,25 @@ def test_a_few_kills(tmp_path):
     accepted, results, losses = kill_server.run(tmp_path, kills=5, seed=7, n_clients=2, longest_s=1.0)
     assert not losses, "\n".join(losses)
     assert accepted > 0
+
+
+def test_results_that_a_kill_left(make_server, tiny_png):
+    """A job that was done when the server was killed, but for its row, is done at the next start; its process, which
+    there is not, leaves the server's own descriptors alone."""
+    server = make_server().start()
+    jobs = [server.wait(server.upscale(tiny_png, name="a.png")["id"]) for _ in range(3)]
+    assert server.stop() == 0
+    for job in jobs:
+        outcome = {"event": "done", "file": "result.png", **{key: job["result"][key] for key in ("name", "content_type", "frames")}}
+        (server.state / "jobs" / job["id"] / "work" / "outcome.json").write_text(json.dumps(outcome))
+    with sqlite3.connect(server.state / "jobs.sqlite") as database:
+        database.execute("UPDATE jobs SET state = 'running', finished_ms = 0, expires_ms = 0, result = NULL")
+    database.close()
+    server.start()
+    for job in jobs:
+        again = server.wait(job["id"])
+        assert again["state"] == "done" and again["result"]["bytes"] == job["result"]["bytes"]
+    assert os.readlink(f"/proc/{server.process.pid}/fd/0") == "/dev/null"
 
 
 def test_a_few_stops(tmp_path):
