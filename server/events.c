@@ -12,7 +12,7 @@
 #include "server/handlers.h"
 #include "server/jobs_table.h"
 
-enum { BLOCK_BYTES = 8192, SILENCE_MS = 14000 };
+enum { BLOCK_BYTES = 8192, SILENCE_MS = 10000 };
 
 struct stream {
     struct server_request *request;
@@ -57,17 +57,19 @@ static bool set_event(struct stream *stream, const struct server_job_event *even
     json_decref(event->data);
     stream->sequence = event->sequence;
     stream->last = event->last && *stream->id;
-    /* Of those that had ended before, a client that follows all jobs wants no word. */
-    if (!*stream->id && event->last && event->sequence <= stream->opened) {
-        free(data);
-        return true;
-    }
     if (data && asprintf(&text, "id: %" PRIu64 "\nevent: %s\ndata: %s\n\n", event->sequence,
                          event->name, data) < 0)
         text = NULL;
     free(data);
     set_text(stream, text);
     return text != NULL;
+}
+
+static enum server_job_next next_event(const struct stream *stream, struct server_job_event *event)
+{
+    return *stream->id ? server_jobs_next_event(stream->jobs, stream->id, stream->sequence, event)
+                       : server_jobs_next_event_of_all(stream->jobs, stream->sequence,
+                                                       stream->opened, event);
 }
 
 /* Finds something to send. False: the stream is over. *waits: there is nothing now. */
@@ -77,8 +79,7 @@ static bool fill(struct stream *stream, bool *waits)
     *waits = false;
     if (stream->last || server_request_is_stopping(stream->request))
         return false;
-    switch (server_jobs_next_event(stream->jobs, *stream->id ? stream->id : NULL, stream->sequence,
-                                   &event)) {
+    switch (next_event(stream, &event)) {
     case SERVER_JOB_NEXT_EVENT:
         return set_event(stream, &event);
     case SERVER_JOB_NEXT_OVER:

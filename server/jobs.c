@@ -48,6 +48,21 @@ void server_jobs_tell(struct server_jobs *jobs, struct server_job *job)
             each->listener(each->opaque);
 }
 
+static uint64_t result_bytes(const struct server_job *job)
+{
+    return job->now.result && !job->output_path
+               ? (uint64_t)json_integer_value(json_object_get(job->now.result, "bytes"))
+               : 0;
+}
+
+void server_jobs_count_kept(struct server_jobs *jobs, struct server_entry *entry, bool goes)
+{
+    const struct server_job *job = entry->job;
+    const uint64_t bytes = goes ? 0 : (job->input_path ? 0 : job->bytes) + result_bytes(job);
+    jobs->kept_bytes += bytes - entry->kept_bytes;
+    entry->kept_bytes = bytes;
+}
+
 void server_jobs_wake(struct server_jobs *jobs)
 {
     const uint64_t one = 1;
@@ -66,6 +81,7 @@ static bool append(struct server_jobs *jobs, struct server_entry *entry)
         jobs->capacity = capacity;
     }
     jobs->entries[jobs->n_entries++] = entry;
+    server_jobs_count_kept(jobs, entry, false);
     return true;
 }
 
@@ -76,13 +92,14 @@ static void take_loaded(void *opaque, struct server_job *job)
 {
     struct server_jobs *jobs = opaque;
     struct server_entry *entry = calloc(1, sizeof *entry);
+    if (entry)
+        entry->job = job;
     if (!entry || !append(jobs, entry)) {
         free(entry);
         server_job_free(job);
         jobs->stopping = true;
         return;
     }
-    entry->job = job;
     if (job->now.state == SERVER_JOB_RUNNING)
         job->now.state = SERVER_JOB_QUEUED;
     server_jobs_tell(jobs, job);

@@ -149,10 +149,14 @@ enum server_job_next {
 };
 
 /* The next thing to tell somebody who knows everything up to `sequence` (0: nothing). Changes that
- * came in between are not told one by one: the newest state is what counts. With id NULL: of all
- * jobs, in the order in which they changed. */
+ * came in between are not told one by one: the newest state is what counts. */
 enum server_job_next server_jobs_next_event(struct server_jobs *jobs, const char *id,
                                             uint64_t sequence, struct server_job_event *event);
+
+/* The same of all jobs, in the order in which they changed, without those that had ended by
+ * `opened`. Never SERVER_JOB_NEXT_OVER. */
+enum server_job_next server_jobs_next_event_of_all(struct server_jobs *jobs, uint64_t sequence,
+                                                   uint64_t opened, struct server_job_event *event);
 
 /* The engine's newest sequence number: to follow all jobs from now on. */
 uint64_t server_jobs_sequence(struct server_jobs *jobs);

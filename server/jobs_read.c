@@ -39,21 +39,9 @@ json_t *server_jobs_list(struct server_jobs *jobs, const char *state, size_t lim
     return json_pack("{s:o, s:I}", "jobs", list, "total", (json_int_t)total);
 }
 
-static uint64_t result_bytes(const struct server_job *job)
-{
-    return job->now.result && !job->output_path
-               ? (uint64_t)json_integer_value(json_object_get(job->now.result, "bytes"))
-               : 0;
-}
-
 static uint64_t held_bytes(const struct server_jobs *jobs)
 {
-    uint64_t bytes = jobs->upload_bytes + jobs->work_bytes;
-    for (size_t i = 0; i < jobs->n_entries; i++) {
-        const struct server_job *job = jobs->entries[i]->job;
-        bytes += (job->input_path ? 0 : job->bytes) + result_bytes(job);
-    }
-    return bytes;
+    return jobs->kept_bytes + jobs->upload_bytes + jobs->work_bytes;
 }
 
 uint64_t server_jobs_room(struct server_jobs *jobs)
@@ -312,16 +300,13 @@ void server_jobs_unsubscribe(struct server_jobs *jobs, struct server_subscriptio
     free(subscription);
 }
 
-/* With the lock held: the job that changed first after `sequence`. */
-static const struct server_job *changed_after(const struct server_jobs *jobs, uint64_t sequence)
+/* With the lock held. */
+static struct server_job_event event_of(const struct server_job *job)
 {
-    const struct server_job *first = NULL;
-    for (size_t i = 0; i < jobs->n_entries; i++) {
-        const struct server_job *job = jobs->entries[i]->job;
-        if (job->sequence > sequence && (!first || job->sequence < first->sequence))
-            first = job;
-    }
-    return first;
+    return (struct server_job_event){.sequence = job->sequence,
+                                     .name = server_job_event_name(job),
+                                     .data = server_job_event_data(job),
+                                     .last = server_job_is_finished(job)};
 }
 
 enum server_job_next server_jobs_next_event(struct server_jobs *jobs, const char *id,
@@ -329,21 +314,32 @@ enum server_job_next server_jobs_next_event(struct server_jobs *jobs, const char
 {
     enum server_job_next next = SERVER_JOB_NEXT_WAIT;
     pthread_mutex_lock(&jobs->mutex);
-    const struct server_entry *entry = id ? server_jobs_find(jobs, id) : NULL;
-    const struct server_job *job = entry ? entry->job : NULL;
-    if (!id)
-        job = changed_after(jobs, sequence);
-    else if (!job || (server_job_is_finished(job) && job->sequence <= sequence))
-        next = SERVER_JOB_NEXT_OVER;
-    if (next == SERVER_JOB_NEXT_WAIT && job && job->sequence > sequence) {
-        *event = (struct server_job_event){.sequence = job->sequence,
-                                           .name = server_job_event_name(job),
-                                           .data = server_job_event_data(job),
-                                           .last = server_job_is_finished(job)};
+    const struct server_entry *entry = server_jobs_find(jobs, id);
+    if (entry && entry->job->sequence > sequence) {
+        *event = event_of(entry->job);
         next = SERVER_JOB_NEXT_EVENT;
+    } else if (!entry || server_job_is_finished(entry->job)) {
+        next = SERVER_JOB_NEXT_OVER;
     }
     pthread_mutex_unlock(&jobs->mutex);
     return next;
+}
+
+enum server_job_next server_jobs_next_event_of_all(struct server_jobs *jobs, uint64_t sequence,
+                                                   uint64_t opened, struct server_job_event *event)
+{
+    const struct server_job *first = NULL;
+    pthread_mutex_lock(&jobs->mutex);
+    for (size_t i = 0; i < jobs->n_entries; i++) {
+        const struct server_job *job = jobs->entries[i]->job;
+        if (job->sequence > sequence && (!first || job->sequence < first->sequence) &&
+            (job->sequence > opened || !server_job_is_finished(job)))
+            first = job;
+    }
+    if (first)
+        *event = event_of(first);
+    pthread_mutex_unlock(&jobs->mutex);
+    return first ? SERVER_JOB_NEXT_EVENT : SERVER_JOB_NEXT_WAIT;
 }
 
 uint64_t server_jobs_sequence(struct server_jobs *jobs)

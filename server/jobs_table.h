@@ -33,6 +33,7 @@ struct server_entry {
     struct server_job *job;            /* owned */
     struct server_running *running;    /* the scheduler's own */
     bool cancel_wanted, remove_wanted; /* by whoever waits on `settled` */
+    uint64_t kept_bytes;               /* of its input and result in the state folder */
 };
 
 struct server_subscription {
@@ -60,6 +61,7 @@ struct server_jobs {
     bool draining, stopping;
     struct server_subscription *subscriptions;
     uint64_t ended[SERVER_JOB_STATES], frames;
+    uint64_t kept_bytes;   /* of all jobs */
     uint64_t upload_bytes; /* held by uploads and bodies on their way */
     uint64_t work_bytes;   /* of jobs that run, when last looked at */
 };
@@ -74,6 +76,9 @@ bool server_jobs_find_key(const struct server_jobs *jobs, const char *key, const
 
 /* With the lock held: the job has changed. */
 void server_jobs_tell(struct server_jobs *jobs, struct server_job *job);
+
+/* With the lock held: its input or result has come; with `goes`, both go. */
+void server_jobs_count_kept(struct server_jobs *jobs, struct server_entry *entry, bool goes);
 
 void server_jobs_wake(struct server_jobs *jobs);
 

@@ -10,7 +10,7 @@
 #include "server/mcp_jobs.h"
 #include "server/mcp_sessions.h"
 
-enum { BLOCK_BYTES = 8192, SILENCE_MS = 14000 };
+enum { BLOCK_BYTES = 8192, SILENCE_MS = 10000 };
 
 #define SESSION_HEADER "Mcp-Session-Id"
 

@@ -49,6 +49,7 @@ static bool change_job(struct scheduler *scheduler, struct server_entry *entry,
     }
     pthread_mutex_lock(&jobs->mutex);
     server_job_apply(entry->job, change);
+    server_jobs_count_kept(jobs, entry, false);
     if (server_job_is_finished(entry->job)) {
         jobs->ended[entry->job->now.state]++;
         entry->cancel_wanted = false;
@@ -211,6 +212,7 @@ static void remove_job(struct scheduler *scheduler, struct server_entry *entry)
         server_folder_remove(folder);
     free(folder);
     pthread_mutex_lock(&jobs->mutex);
+    server_jobs_count_kept(jobs, entry, true);
     size_t place = 0;
     while (jobs->entries[place] != entry)
         place++;
