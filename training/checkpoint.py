@@ -5,20 +5,15 @@ time used, options). There is no random state: what a step draws follows from th
 """
 
 import json
-import os
-import pathlib
 
 import torch
 
+import whole_file
+
 
 def save(path, tensors, about):
-    path = pathlib.Path(path)
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "wb") as file:
+    with whole_file.written(path) as file:
         torch.save({**{k: v.detach().cpu() for k, v in tensors.items()}, "about": json.dumps(about)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def load(path, device="cpu"):

@@ -11,6 +11,8 @@ import numpy
 import torch
 from torch import nn
 
+import whole_file
+
 
 class Block(nn.Module):
     def __init__(self, channels, batch_norm):
@@ -85,7 +87,7 @@ def save(model, path, dtype="F16", codings=None, **metadata):
         payload += data
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
+    with whole_file.written(path) as file:
         file.write(struct.pack("<Q", len(text)) + text + payload)
 
 

@@ -14,11 +14,10 @@ import sys
 
 import torch
 
-import checkpoint
 import network
 from corpus import Chooser
 from int8_network import Int8Network, choose_codings
-from train import STOPPED, add_run_arguments, check_run_arguments, run_options, shares_of
+from train import STOPPED, add_run_arguments, parse_run, run_options, shares_of
 from training_loop import Run, load_corpus
 
 
@@ -33,9 +32,7 @@ def parse_arguments():
     parser.add_argument("--warm-up", type=int, default=100, help="steps (100)")
     parser.add_argument("--fp32-share", type=float, default=0.3, help="share of the loss measured in fp32 (0.3)")
     parser.add_argument("--keep-weights", action="store_true", help="learn the ranges only")
-    args = parser.parse_args()
-    check_run_arguments(args)
-    return args
+    return parse_run(parser)
 
 
 def ranges(plain, corpus, args):
@@ -48,13 +45,12 @@ def ranges(plain, corpus, args):
 
 
 def main():
-    args = parse_arguments()
+    args, resume = parse_arguments()
     corpus = load_corpus(args.corpus, args.device)
     plain, codings = network.read(args.start)
     if plain.batch_norm or plain.scale != corpus.scale:
         raise SystemExit(f"{args.start}: only a folded network of the corpus's scale, {corpus.scale}, will do")
     plain = plain.to(args.device)
-    resume = checkpoint.load(args.resume, args.device) if args.resume else None
     if args.new_ranges or not codings:
         codings = ranges(plain, corpus, args)  # the same again when a run is resumed
     codings = {name: tensor.to(args.device) for name, tensor in codings.items()}

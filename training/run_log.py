@@ -3,6 +3,8 @@
 import csv
 import pathlib
 
+import whole_file
+
 WIDTH, HEIGHT, MARGIN = 760, 320, 54
 COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad")
 FIRST_COLUMNS = ["step", "seconds", "rate", "loss"]
@@ -21,7 +23,7 @@ class RunLog:
     def add(self, **values):
         self.rows.append(values)
         names = FIRST_COLUMNS + sorted({k for row in self.rows for k in row} - set(FIRST_COLUMNS))
-        with open(self.csv, "w", newline="") as file:
+        with whole_file.written(self.csv, "w", newline="") as file:
             writer = csv.DictWriter(file, names, restval="")
             writer.writeheader()
             writer.writerows({k: round(v, 7) for k, v in row.items()} for row in self.rows)

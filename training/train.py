@@ -6,9 +6,11 @@
     python3 training/train.py CORPUS ... --out NEW --resume RUN/before_decay.pt --extend --minutes 60
     python3 training/train.py CORPUS ... --out RUN --start models/pipersr-x2.safetensors --rate 1e-4 --minutes 60
 
---minutes sizes the schedule to the time there is, --steps names it. RUN gets run.csv and run.svg (the log),
-checkpoint.pt (at least every two minutes; kill -9 loses no more), before_decay.pt, best.safetensors (the average of
-the weights that was best on the photos held back) and last.safetensors. SIGTERM saves and ends with status 3.
+--minutes sizes the schedule to the time there is, --steps names it. A run that is resumed has the options that it
+began with, but for those that are named again (--minutes then counts from its beginning). RUN gets run.csv and
+run.svg (the log), checkpoint.pt (at least every two minutes; kill -9 loses no more), before_decay.pt,
+best.safetensors (the average of the weights that was best on the photos held back) and last.safetensors. SIGTERM
+saves and ends with status 3.
 """
 
 import argparse
@@ -26,6 +28,8 @@ from trainable import Trainable
 from training_loop import Options, Run, load_corpus
 
 STOPPED = 3
+# What a run that is resumed is told anew, or does without.
+NOT_KEPT = {"corpus", "out", "resume", "extend", "minutes", "steps", "device", "threads", "native", "start"}
 
 
 def add_run_arguments(parser):
@@ -91,7 +95,8 @@ def run_options(args, corpus, precision, finish_precision, **more):
         y_share=args.y_share, seed=args.seed, shares=shares_of(args.share, corpus), select=args.select,
         save_seconds=args.save_seconds, validate_seconds=args.validate_seconds or (30 if on_gpu else 300),
         validate_px=args.validate_px, compiled=not args.no_compile, graph=not args.no_graph,
-        extend=args.extend, **more,
+        extend=args.extend, arguments={name: value for name, value in vars(args).items() if name not in NOT_KEPT},
+        **more,
     )
 
 
@@ -110,13 +115,20 @@ def native_library(wish):
         return None
 
 
-def check_run_arguments(args):
+def parse_run(parser):
+    """(arguments, the checkpoint to go on from or None): options that are not named are those of the run."""
+    args, resume = parser.parse_args(), None
     if args.extend and not args.resume:
         raise SystemExit("--extend needs the --resume CHECKPOINT that it goes on from")
     if not (args.minutes or args.steps) and (args.extend or not args.resume):
         raise SystemExit("how long? --minutes N or --steps N")
     if args.device == "cpu":
         torch.set_num_threads(args.threads or len(os.sched_getaffinity(0)))
+    if args.resume:
+        resume = checkpoint.load(args.resume, args.device)
+        parser.set_defaults(**resume[1].get("arguments", {}))
+        args = parser.parse_args()
+    return args, resume
 
 
 def parse_arguments():
@@ -134,9 +146,7 @@ def parse_arguments():
                         "bf16x3: forward sums from 16 bits; else fp32)")
     parser.add_argument("--native", choices=("auto", "yes", "no"), default="auto",
                         help="CPU: bf16 and bf16x3 steps in C (auto: where the CPU has AMX or AVX512-BF16)")
-    args = parser.parse_args()
-    check_run_arguments(args)
-    return args
+    return parse_run(parser)
 
 
 def make_model(args, resume, scale):
@@ -155,9 +165,8 @@ def make_model(args, resume, scale):
 
 
 def main():
-    args = parse_arguments()
+    args, resume = parse_arguments()
     corpus = load_corpus(args.corpus, args.device)
-    resume = checkpoint.load(args.resume, args.device) if args.resume else None
     model = make_model(args, resume, corpus.scale).to(args.device)
     on_gpu = corpus.device.type == "cuda"
     native = None if on_gpu else native_library(args.native)

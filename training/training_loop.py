@@ -1,6 +1,7 @@
 """A run: its time, its phases, its checkpoints and its log. train.py and quantise.py start it."""
 
 import dataclasses
+import math
 import pathlib
 import signal
 import time
@@ -16,6 +17,8 @@ from device_step import DeviceStep, matrix_precision
 from optimiser import Adam
 from run_log import RunLog
 from schedule import Phase, Schedule, planned_total
+
+SPEED_SECONDS = 60  # over which the time of a step is averaged
 
 
 @dataclasses.dataclass
@@ -43,6 +46,7 @@ class Options:
     graph: bool = True
     native: object = None  # native_step.library(), to run the steps that it fits
     extend: bool = False
+    arguments: dict = dataclasses.field(default_factory=dict)  # the command line's, kept for a run that goes on
 
 
 class Run:
@@ -69,6 +73,8 @@ class Run:
         self.steps, self.choosers, self.step_seconds = {}, {}, {}
         self.drawn = None, None
         self.overhead = 1.1  # all time / time in steps: the rest is validation and saving
+        # Of the latest one; the last one comes after all steps.
+        self.validation_seconds = resume[1].get("validation_seconds", 0.0) if resume else 0.0
         self.stopping = False
 
     # ---------------------------------------------------------------------------------- planning
@@ -100,7 +106,7 @@ class Run:
     def _measure(self, name):
         """Seconds for a step; the weights stay as they are."""
         kept = {key: tensor.clone() for key, tensor in self.optimiser.state().items()}
-        count = 40 if self.corpus.device.type == "cuda" else 2
+        count = 40 if self.corpus.device.type == "cuda" else 4
         step = self.steps[name]
         choices = self.choosers[name].of_steps(0, count).to(self.corpus.device)
         numbers = torch.zeros(4, device=self.corpus.device)
@@ -114,21 +120,34 @@ class Run:
         self.optimiser.load(kept)
         return seconds
 
+    def _left(self):
+        """Seconds for what comes before the last validation."""
+        if self.options.minutes is None:
+            return math.inf
+        return self.options.minutes * 60 - self.seconds() - self.validation_seconds
+
+    def _learn_speed(self, name, seconds, count):
+        """Follows a machine that others use, too: fast enough to end in time, slowly enough for a rate that falls
+        steadily. What slows one phase down will slow the other as well."""
+        window = min(SPEED_SECONDS, max(1.0, 0.1 * self._left()))
+        share = 1 - math.exp(-seconds / window)
+        factor = 1 + share * (seconds / count / self.step_seconds[name] - 1)
+        self.step_seconds = {key: factor * value for key, value in self.step_seconds.items()}
+
     def _plan(self):
         """With a time limit: as many steps as fit into what is left of it."""
         options = self.options
         if options.minutes is not None:
-            left = options.minutes * 60 - self.seconds()
             seconds = [self.overhead * self.step_seconds[name] for name in ("main", "finish")]
-            self.total = planned_total(self.step - self.base, left, *seconds, options.finish)
+            self.total = planned_total(self.step - self.base, self._left(), *seconds, options.finish)
 
     # ------------------------------------------------------------------------------ what is kept
 
     def save(self, name="checkpoint.pt"):
         about = {
             "model": self.model.describe(), "step": self.step, "base": self.base, "total": self.total,
-            "best": self.best, "seconds": self.seconds(),
-            "options": {k: str(v) for k, v in vars(self.options).items() if k != "native"},
+            "best": self.best, "seconds": self.seconds(), "validation_seconds": self.validation_seconds,
+            "arguments": self.options.arguments,
         }
         checkpoint.save(self.options.out / name, self.optimiser.state(), about)
 
@@ -140,6 +159,7 @@ class Run:
         network.save(plain, self.options.out / name, "F32", codings, licence="MIT", training=note)
 
     def validate(self, mean_loss, rate):
+        begin = self.seconds()
         with self.optimiser.use_average(), matrix_precision("fp32"):
             quality = picture_quality.mean_by_kind(
                 self.model.for_validation(), self.corpus, self.options.validate_px
@@ -155,6 +175,7 @@ class Run:
         if self.step and chosen is not None and (self.best is None or chosen > self.best):
             self.best = chosen
             self.write_model("best.safetensors")
+        self.validation_seconds = self.seconds() - begin
 
     # ---------------------------------------------------------------------------------- the loop
 
@@ -182,7 +203,8 @@ class Run:
             if not before and self.schedule().decays(self.step - self.base):
                 self.save("before_decay.pt")
             now = self.seconds()
-            if now - validated >= self.options.validate_seconds and self.step < self.base + self.total:
+            due = now - validated >= self.options.validate_seconds and self._left() > self.validation_seconds
+            if due and self.step < self.base + self.total:
                 self.validate(loss_sum / loss_steps, self.schedule().rate_at(self.step - self.base))
                 validated, loss_sum, loss_steps = self.seconds(), 0.0, 0
             if now - saved >= self.options.save_seconds:
@@ -219,7 +241,7 @@ class Run:
         if device.type == "cuda":  # while the device works on these steps
             self.drawn = (name, self.step, count), self.choosers[name].of_steps(self.step, count)
         loss = self.steps[name].take_loss_sum()
-        self.step_seconds[name] += 0.2 * ((time.monotonic() - begin) / count - self.step_seconds[name])
+        self._learn_speed(name, time.monotonic() - begin, count)
         return loss, count
 
 

@@ -14,6 +14,7 @@ import torch
 import checkpoint
 import network
 import train
+import whole_file
 from corpus import Chooser, Corpus
 from schedule import Schedule, planned_total
 from trainable import Trainable
@@ -64,10 +65,23 @@ def test_killed_and_resumed_is_as_never_killed(corpus_folder, whole_run, tmp_pat
     assert process.wait() == -signal.SIGKILL
     killed_at = weights(tmp_path)[1]
     assert 0 < killed_at < 120
-    script(*arguments, "--resume", tmp_path / "checkpoint.pt")
+    # Options that are not named are those that it began with.
+    script(*arguments[:4], "--device", "cpu", "--threads", 1, "--resume", tmp_path / "checkpoint.pt")
     resumed, step = weights(tmp_path)
     wanted = weights(whole_run)[0]
     assert step == 120 and all(torch.equal(resumed[name], wanted[name]) for name in wanted)
+
+
+def test_what_cannot_be_written_whole_leaves_the_old(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(OSError, match="full"), whole_file.written(path) as file:
+        file.write(b"new")
+        raise OSError("full")
+    assert path.read_bytes() == b"old"
+    with whole_file.written(path) as file:
+        file.write(b"new")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"] and path.read_bytes() == b"new"
 
 
 def test_terminated_saves_first(corpus_folder, tmp_path):
