@@ -16,7 +16,7 @@ def test_the_manual_is_true(root, samples, program, monkeypatch):
     test = doctest.DocTestParser().get_doctest(examples, {}, "docs/python.md", "docs/python.md", 0)
     assert len(test.examples) > 20
     failures = []
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     runner.run(test, out=failures.append)
     assert not failures, "".join(failures)
 
@@ -26,4 +26,4 @@ def test_the_docstring_of_the_package_is_true(samples):
 
     shutil.move("badge.png", "photo.png")
     test = doctest.DocTestParser().get_doctest(pipersr.__doc__, {}, "pipersr", None, 0)
-    assert doctest.DocTestRunner().run(test) == (0, 3)
+    assert doctest.DocTestRunner(verbose=False).run(test) == (0, 3)
