@@ -6,13 +6,14 @@ usage: kill_server.py [--kills N] [--seed N] [--clients N]
 Clients post small pictures and clips all the time and remember what was accepted (202) and what was done, with the
 bytes of the result. After each kill the server is started again on the same folder. At the end every accepted job
 must be there and come to its end as done, and every result that was seen must still have the same bytes.
-Exit status 1, with a line for each, if anything was lost.
+Exit status 1, with a line for each, if anything was lost, or a server ended before it was killed.
 """
 
 import argparse
 import hashlib
 import pathlib
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -100,18 +101,20 @@ def check(server, clients, timeout_s):
 def run(folder, kills, seed, n_clients, longest_s=1.5):
     """Returns (accepted jobs, results seen, losses)."""
     folder = pathlib.Path(folder)
-    choice = random.Random(seed)
+    choice, early = random.Random(seed), []
     server = Server(folder / "state", "--max-rate", 1000000, "--max-queued", 40, "--max-running", 2).start()
     clients = Clients(server, small_inputs(folder), n_clients)
     try:
         for number in range(kills):
             time.sleep(choice.uniform(0.02, longest_s))
-            server.kill()
+            status = server.kill()
+            if status != -signal.SIGKILL:
+                early.append(f"before kill {number + 1} the server ended by itself, with {status}: {server.said()}")
             server.start()
             print(f"\rkill {number + 1}: {len(clients.accepted)} accepted, {len(clients.results)} results", end="", file=sys.stderr)
         clients.stop()
         print(file=sys.stderr)
-        losses = list(check(server, clients, 600))
+        losses = early + list(check(server, clients, 600))
         strays = {path.name for path in (server.state / "jobs").iterdir()} - {
             job["id"] for offset in range(0, 20000, 1000) for job in server.get(f"/v1/jobs?limit=1000&offset={offset}").json()["jobs"]
         }
