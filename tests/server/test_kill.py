@@ -5,11 +5,13 @@ import os
 import sqlite3
 import sys
 
+import pytest
 from server_process import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "long"))
 
 import kill_server  # noqa: E402
+import resume_server  # noqa: E402
 import stop_server  # noqa: E402
 
 
@@ -17,6 +19,15 @@ def test_a_few_kills(tmp_path):
     accepted, results, losses = kill_server.run(tmp_path, kills=5, seed=7, n_clients=2, longest_s=1.0)
     assert not losses, "\n".join(losses)
     assert accepted > 0
+
+
+@pytest.mark.parametrize("case, seconds, kills", [("CUT", 40, (40,)), ("FOUR_TIMES", 12, (60, 100))])
+def test_options_after_a_kill(tmp_path, case, seconds, kills):
+    """What starts again comes out as if nothing had happened, whatever the options."""
+    options, frames = getattr(resume_server, case)
+    resume_server.make_clip(tmp_path / "clip.mp4", seconds)
+    begun, wrong = resume_server.run(tmp_path, tmp_path / "clip.mp4", frames(seconds), options, kills)
+    assert not wrong and len(begun) == len(kills) + 1
 
 
 def test_results_that_a_kill_left(make_server, tiny_png):
