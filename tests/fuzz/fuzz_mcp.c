@@ -22,18 +22,27 @@ static void take(void *opaque, const struct server_mcp_reply *reply)
     json_decref(value);
 }
 
-/* One allowed folder, with a file in it, for all inputs. */
+static struct mcp_paths paths;
+static char input[64];
+
+static void remove_folder(void)
+{
+    unlink(input);
+    rmdir(paths.folders[0]);
+    mcp_paths_free(&paths);
+}
+
+/* One allowed folder, with a file in it, for all inputs; gone at the end. */
 static const struct mcp_paths *allowed(void)
 {
-    static struct mcp_paths paths;
-    char folder[] = "/tmp/pipersr-fuzz-XXXXXX", path[64];
+    char folder[] = "/tmp/pipersr-fuzz-XXXXXX";
     if (paths.count > 0)
         return &paths;
     if (!mkdtemp(folder) || !mcp_paths_allow(&paths, folder, NULL))
         abort();
-    snprintf(path, sizeof path, "%s/in.png", folder);
-    FILE *file = fopen(path, "w");
-    if (!file || fclose(file) != 0)
+    snprintf(input, sizeof input, "%s/in.png", folder);
+    FILE *file = fopen(input, "w");
+    if (!file || fclose(file) != 0 || atexit(remove_folder) != 0)
         abort();
     return &paths;
 }
