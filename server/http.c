@@ -18,6 +18,9 @@ enum {
     BACKLOG = 256
 };
 
+/* Older ones are broken (RFC 8996), and GnuTLS still speaks them. */
+#define TLS_VERSIONS "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"
+
 /* ------------------------------------------------------------------------------------- ticker --
  */
 
@@ -243,6 +246,7 @@ static bool start_daemon(struct server_http *http, const struct server_http_sett
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)settings->certificate},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)settings->private_key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_VERSIONS},
         {MHD_OPTION_END, 0, NULL},
     };
     if (settings->certificate)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,8 @@ bool server_key_read(const char *path, char key[SERVER_MAX_KEY_SIZE],
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? make(path, key, problem) : server_fail_errno(problem, errno, path);
-    const ssize_t length = read(fd, key, SERVER_MAX_KEY_SIZE - 1);
+    char text[SERVER_MAX_KEY_SIZE + 1]; /* a key and the end of its line */
+    const ssize_t length = read(fd, text, sizeof text - 1);
     const bool known = fstat(fd, &about) == 0;
     close(fd);
     if (!known || length < 0)
@@ -54,10 +56,15 @@ bool server_key_read(const char *path, char key[SERVER_MAX_KEY_SIZE],
     if (about.st_mode & 077)
         return server_fail(problem, 500, "internal",
                            "%s may be read by others than its owner; chmod 600 it", path);
-    key[length] = '\0';
-    key[strcspn(key, "\r\n")] = '\0';
-    if (strlen(key) < 16)
-        return server_fail(problem, 500, "internal",
-                           "%s holds no key: one line of 16 characters and more", path);
-    return true;
+    text[length] = '\0';
+    text[strcspn(text, "\r\n")] = '\0';
+    const size_t size = strlen(text);
+    const bool is_key = size >= 16 && size < SERVER_MAX_KEY_SIZE;
+    if (is_key)
+        memcpy(key, text, size + 1);
+    gnutls_memset(text, 0, sizeof text);
+    return is_key ? true
+                  : server_fail(problem, 500, "internal",
+                                "%s holds no key: one line of 16 to %d characters", path,
+                                SERVER_MAX_KEY_SIZE - 1);
 }

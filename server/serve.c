@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,6 +59,24 @@ static void hold_standard_descriptors(void)
         close(fd);
 }
 
+/* For each connection a file as well; and jobs, previews, the database. The usual limit, 1024, is
+ * one for programs that use select(). */
+static void allow_descriptors(const struct server_limits *limits)
+{
+    enum { OTHERS = 256, OF_A_JOB = 4 };
+    const rlim_t wanted = 2 * (rlim_t)limits->connections + OF_A_JOB * limits->running + OTHERS;
+    struct rlimit now;
+    if (getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur == RLIM_INFINITY ||
+        now.rlim_cur >= wanted)
+        return;
+    now.rlim_cur = now.rlim_max == RLIM_INFINITY || wanted < now.rlim_max ? wanted : now.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur < wanted)
+        fprintf(stderr,
+                "pipersr: only %ju files may be open at once (ulimit -n), too few for %u "
+                "connections; some may have to wait or fail\n",
+                (uintmax_t)now.rlim_cur, limits->connections);
+}
+
 static char *default_state_folder(void)
 {
     const char *own = getenv("STATE_DIRECTORY"), *state = getenv("XDG_STATE_HOME");
@@ -82,7 +102,10 @@ static int find_state_folder(struct service *service)
     free(folder);
     if (!made)
         return fail(SERVER_EXIT_OUTPUT, &problem);
-    return service->state_folder ? SERVER_EXIT_OK : SERVER_EXIT_INTERNAL;
+    if (service->state_folder)
+        return SERVER_EXIT_OK;
+    perror("pipersr: the state folder");
+    return SERVER_EXIT_INTERNAL;
 }
 
 /* The key lies in the state folder in any case: programs of the same user find it there. */
@@ -219,8 +242,10 @@ static int open_all(struct service *service)
     const struct server_http_settings http = {
         service->jobs,        service->access,      &service->paths,     service->listeners,
         service->n_listeners, service->certificate, service->private_key};
-    if (!service->access)
+    if (!service->access) {
+        fputs("pipersr: out of memory\n", stderr);
         return SERVER_EXIT_INTERNAL;
+    }
     return server_http_open(&http, &service->http, &problem) ? SERVER_EXIT_OK
                                                              : fail(SERVER_EXIT_OUTPUT, &problem);
 }
@@ -325,6 +350,7 @@ int server_serve(int argc, char **argv)
         return status;
     struct service service = {.options = &options};
     hold_standard_descriptors();
+    allow_descriptors(&options.limits);
     status = find_state_folder(&service);
     if (status == SERVER_EXIT_OK)
         status = read_certificate(&service);

@@ -29,15 +29,16 @@ class Server:
         self.lines = []
         self.session = None
 
-    def start(self, timeout_s=30):
-        """Starts it on a free port and waits until it answers."""
+    def start(self, timeout_s=30, prepare=None):
+        """Starts it on a free port and waits until it answers; `prepare` is called in its process before."""
         command = [str(PROGRAM), "serve", "--state", str(self.state), *self.options]
         if not any(option.startswith(("--port", "--unix")) for option in self.options):
             command += ["--port", "0"]
         self.errors = open(self.state.with_suffix(".stderr"), "ab")
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors, text=True, env=self.environment
-        )
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors, text=True, env=self.environment,
+            preexec_fn=prepare,
+        )  # fmt: skip
         self.lines = []
         self.url = self.key = self.link = None
         deadline = time.monotonic() + timeout_s

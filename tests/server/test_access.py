@@ -2,6 +2,10 @@
 
 import http.client
 import os
+import pathlib
+import re
+import resource
+import socket
 import stat
 import subprocess
 
@@ -168,6 +172,44 @@ def test_key_file(make_server, tmp_path):
         server.start()
 
 
+@pytest.mark.parametrize("length, is_key", [(15, False), (16, True), (255, True), (256, False), (5000, False)])
+def test_length_of_a_key_in_a_file(make_server, tmp_path, length, is_key):
+    """Of a longer one a part would be the key, which nobody who knows the whole would send."""
+    path = tmp_path / "key"
+    path.write_text("k" * length + "\n")
+    path.chmod(0o600)
+    server = make_server("--key-file", path)
+    if is_key:
+        assert get(server.start(), X_Session_Key="k" * length).status_code == 200
+    else:
+        with pytest.raises(AssertionError, match="holds no key: one line of 16 to 255 characters"):
+            server.start()
+
+
+def limit_descriptors(soft, hard):
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_descriptors(make_server, tiny_png):
+    """The usual limit is raised to what the connections may need; where that is not allowed, it is said, and the server
+    outlives the lack of them."""
+    enough = make_server("--max-connections", 500).start(prepare=limit_descriptors(256, 4096))
+    limits = pathlib.Path(f"/proc/{enough.process.pid}/limits").read_text()
+    assert int(re.search(r"Max open files +(\d+)", limits)[1]) >= 1000
+    assert enough.stop() == 0 and not enough.said()
+    few = make_server("--client-connections", 1000).start(prepare=limit_descriptors(80, 80))
+    assert "only 80 files may be open at once" in few.said()
+    host, port = few.url.removeprefix("http://").split(":")
+    connections = [socket.create_connection((host, int(port)), timeout=30) for _ in range(150)]
+    for connection in connections:
+        connection.sendall(f"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nX-Session-Key: {few.key}\r\n\r\n".encode())
+    for connection in connections:
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        connection.close()
+    assert few.wait(few.upscale(tiny_png, name="a.png")["id"])["state"] == "done"
+    assert few.stop() == 0
+
+
 def test_key_changes_at_each_start(make_server):
     server = make_server().start()
     first, path = server.key, server.state / "key"
@@ -233,3 +275,7 @@ def test_tls(make_server, tmp_path):
     assert answer.status_code == 200
     link = requests.get(server.link, verify=str(cert), allow_redirects=False, timeout=30)
     assert "Secure" in link.headers["Set-Cookie"]
+    for version, is_spoken in [("tls1", False), ("tls1_1", False), ("tls1_2", True), ("tls1_3", True)]:
+        client = ["openssl", "s_client", "-connect", server.url.removeprefix("https://"), f"-{version}", "-cipher", "ALL:@SECLEVEL=0"]
+        done = subprocess.run(client, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30)
+        assert (b"BEGIN CERTIFICATE" in done.stdout) == is_spoken, (version, done.stdout)
