@@ -162,13 +162,28 @@ def test_what_follows_may_change_the_frames(launch, tmp_path):
     assert (frames == frames[0]).all()
 
 
-def test_properties_may_change_at_any_time(start, tmp_path):
+@pytest.fixture
+def compiled(tmp_path):
+    """compiled(name, pkg-config package) -> a program of tests/e2e"""
+
+    def call(name, package):
+        flags = subprocess.run(["pkg-config", "--cflags", "--libs", package], check=True, capture_output=True, text=True)
+        compiler = ["cc", "-std=gnu11", "-O2", "-Wall", "-Werror"]
+        source = ROOT / "tests" / "e2e" / f"{name}.c"
+        subprocess.run([*compiler, source, "-o", tmp_path / name, *flags.stdout.split()], check=True)
+        return tmp_path / name
+
+    return call
+
+
+def test_a_pool_of_one_buffer(start, compiled):
+    done = start([compiled("gstreamer_small_pool", "gstreamer-video-1.0")])
+    assert (done.returncode, done.stdout) == (0, "10\n"), done.stderr
+
+
+def test_properties_may_change_at_any_time(start, compiled):
     """They count from the next start. What is freed is overwritten, so that one who reads it gets caught."""
-    program = tmp_path / "host"
-    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "gstreamer-1.0"], check=True, capture_output=True, text=True)
-    source = ROOT / "tests" / "e2e" / "gstreamer_host.c"
-    compiler = ["cc", "-std=gnu11", "-O2", "-Wall", "-Werror"]
-    subprocess.run([*compiler, source, "-o", program, *flags.stdout.split()], check=True)
+    program = compiled("gstreamer_properties", "gstreamer-1.0")
     done = start([program, "pipersr-x2-fast", ROOT / "tests" / "golden" / "x4-c48.safetensors"], MALLOC_PERTURB_="85")
     assert (done.returncode, done.stdout) == (0, "64 128\n"), done.stderr
 

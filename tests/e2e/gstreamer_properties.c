@@ -3,7 +3,7 @@
  * A program that plays with pipersrupscale for the test of its properties: before frames flow and
  * while they do, one thread writes them, another reads them, and caps are negotiated anew.
  *
- * usage: gstreamer_host MODEL OTHER-MODEL
+ * usage: gstreamer_properties MODEL OTHER-MODEL
  * OTHER-MODEL has another scale. Prints the width of the frames before a new start and after it.
  */
 #include <gst/gst.h>
@@ -110,7 +110,7 @@ int main(int argc, char **argv)
 {
     gst_init(&argc, &argv);
     if (argc != 3)
-        fail("usage: gstreamer_host MODEL OTHER-MODEL");
+        fail("usage: gstreamer_properties MODEL OTHER-MODEL");
     struct play play = {.models = {argv[1], argv[2]}};
     play.pipeline = gst_parse_launch("videotestsrc ! video/x-raw,format=I420,width=32,height=24 ! "
                                      "pipersrupscale name=upscale ! fakesink",
