@@ -5,14 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/uio.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,8 +54,9 @@ struct session {
     struct server_mcp *mcp;
     struct server_mcp_client *client;
     int signal_fd, out_fd;
-    pthread_mutex_t mutex; /* of the output, and n_open */
-    size_t n_open;         /* messages whose answers are not out yet */
+    pthread_mutex_t mutex; /* of the output, and is_gone */
+    bool is_gone;          /* nothing is written any more */
+    atomic_size_t n_open;  /* messages whose answers are not out yet */
     char *line;            /* what came in of a message */
     size_t used;
     bool skipping; /* the rest of a line that is too long */
@@ -68,23 +71,36 @@ static int fail(int exit_status, const char *text)
 /* --------------------------------------------------------------------------------------- output --
  */
 
-/* A client that has gone gets nothing; its end of the input says so too. */
-static void write_line(struct session *session, const char *text, size_t size)
+/* Waits until the client reads. False if it does not and a signal says that this is the end. */
+static bool can_write(const struct session *session)
 {
-    static char line_feed[] = "\n";
-    struct iovec parts[] = {{(char *)text, size}, {line_feed, 1}};
-    for (int first = 0; first < 2;) {
-        const ssize_t written = writev(session->out_fd, parts + first, 2 - first);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return;
-        size_t left = (size_t)written;
-        while (first < 2 && left >= parts[first].iov_len)
-            left -= parts[first++].iov_len;
-        if (first < 2) {
-            parts[first].iov_base = (char *)parts[first].iov_base + left;
-            parts[first].iov_len -= left;
+    struct pollfd waiting[] = {{session->out_fd, POLLOUT, 0}, {session->signal_fd, POLLIN, 0}};
+    while (poll(waiting, 2, -1) < 0)
+        if (errno != EINTR)
+            return false;
+    return waiting[0].revents != 0;
+}
+
+/* Of a pipe that may be written to, so much is taken without waiting. */
+static ssize_t write_some(const struct session *session, const char *bytes, size_t size)
+{
+    const ssize_t sent = send(session->out_fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 && errno == ENOTSOCK
+               ? write(session->out_fd, bytes, size < PIPE_BUF ? size : PIPE_BUF)
+               : sent;
+}
+
+/* With the lock held. A client that has gone gets nothing; its end of the input says so too. */
+static void write_bytes(struct session *session, const char *bytes, size_t size)
+{
+    while (size > 0 && !session->is_gone) {
+        const ssize_t written = can_write(session) ? write_some(session, bytes, size) : 0;
+        if (written > 0) {
+            bytes += written;
+            size -= (size_t)written;
+        } else if (written == 0 || (errno != EINTR && errno != EAGAIN)) {
+            /* Nothing may follow half a line. */
+            session->is_gone = true;
         }
     }
 }
@@ -93,11 +109,13 @@ static void deliver(void *opaque, const struct server_mcp_reply *reply)
 {
     struct session *session = opaque;
     pthread_mutex_lock(&session->mutex);
-    if (reply->kind != SERVER_MCP_NOTHING)
-        write_line(session, reply->text, reply->size);
-    if (reply->kind != SERVER_MCP_NOTIFICATION)
-        session->n_open--;
+    if (reply->kind != SERVER_MCP_NOTHING) {
+        write_bytes(session, reply->text, reply->size);
+        write_bytes(session, "\n", 1);
+    }
     pthread_mutex_unlock(&session->mutex);
+    if (reply->kind != SERVER_MCP_NOTIFICATION)
+        atomic_fetch_sub(&session->n_open, 1);
 }
 
 /* --------------------------------------------------------------------------------------- input --
@@ -109,18 +127,14 @@ static void receive(struct session *session, const char *text, size_t size)
         size--;
     if (size == 0)
         return;
-    pthread_mutex_lock(&session->mutex);
-    session->n_open++;
-    pthread_mutex_unlock(&session->mutex);
+    atomic_fetch_add(&session->n_open, 1);
     struct server_mcp_exchange *exchange =
         server_mcp_receive(session->client, NULL, text, size, deliver, session);
     if (exchange) {
         server_mcp_exchange_leave(exchange);
         return;
     }
-    pthread_mutex_lock(&session->mutex);
-    session->n_open--;
-    pthread_mutex_unlock(&session->mutex);
+    atomic_fetch_sub(&session->n_open, 1);
 }
 
 /* Room for one message more than the largest: it is told that it is too large, once. */
@@ -174,11 +188,8 @@ static void wait_for_answers(struct session *session)
 {
     const struct timespec step = {.tv_nsec = GRACE_STEP_MS * 1000000L};
     for (int waited_ms = 0; waited_ms < GRACE_MS; waited_ms += GRACE_STEP_MS) {
-        pthread_mutex_lock(&session->mutex);
-        const bool done = session->n_open == 0;
-        pthread_mutex_unlock(&session->mutex);
         struct pollfd signals = {session->signal_fd, POLLIN, 0};
-        if (done || poll(&signals, 1, 0) > 0)
+        if (atomic_load(&session->n_open) == 0 || poll(&signals, 1, 0) > 0)
             return;
         nanosleep(&step, NULL);
     }

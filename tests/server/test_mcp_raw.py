@@ -1,11 +1,13 @@
 """The Model Context Protocol, message by message: `pipersr mcp` over pipes, and POST /mcp."""
 
+import contextlib
 import io
 import json
 import os
 import select
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -296,6 +298,30 @@ def test_root_is_not_allowed_by_default(tiny_png):
     answer = process.ask(call("image_upscale", {"input": "/etc/passwd"}))[0]["result"]
     assert answer["isError"] and "--allow-dir" in answer["content"][0]["text"]
     assert process.end()[0] == 0
+
+
+def fill(pipe, data):
+    """Writes until whoever reads has stopped doing so."""
+    os.set_blocking(pipe.fileno(), False)
+    for patience_s in (0, 0.2, 0.5):
+        time.sleep(patience_s)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(pipe.fileno(), data)
+
+
+@pytest.mark.parametrize("way", ["pipe", "socket"])
+@pytest.mark.parametrize("message", [request("tools/list"), call("models_list", {})])
+def test_a_client_that_does_not_read(tmp_path, way, message):
+    """Its answers fill the way back; the program ends all the same when it is told to."""
+    own, other = socket.socketpair()
+    process = subprocess.Popen([str(PROGRAM), "mcp"], cwd=tmp_path, stdin=subprocess.PIPE,
+                               stdout=other if way == "socket" else subprocess.PIPE)  # fmt: skip
+    fill(process.stdin, (json.dumps(message) + "\n").encode())
+    process.terminate()
+    assert process.wait(timeout=20) == 0
+    for each in (own, other, process.stdin, *([process.stdout] if process.stdout else [])):
+        each.close()
 
 
 # ----------------------------------------------------------------------------------------------------------------- HTTP
