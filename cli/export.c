@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,7 @@ static int model_as_file(const char *value, char *path, size_t size)
         return CLI_EXIT_INPUT;
     }
     const int file = memfd_create(choice.built_in->name, 0);
+    signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is to be an error; Python has it so too */
     const unsigned char *data = choice.built_in->data;
     size_t left = choice.built_in->size_bytes;
     while (file >= 0 && left > 0) {

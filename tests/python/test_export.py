@@ -219,6 +219,16 @@ def test_a_full_disk_leaves_the_package_that_was_there(tmp_path):
     assert set(tmp_path.iterdir()) == {out, scratch} and list(scratch.iterdir()) == []
 
 
+def test_a_limit_of_file_sizes_is_an_error(tmp_path):
+    """The built-in model goes to Python as a file in memory, which the limit counts."""
+    done = subprocess.run(
+        [PROGRAM, "export", "--format", "onnx", "-o", str(tmp_path / "out")], capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY)),
+    )
+    assert done.returncode == 6 and "File too large" in done.stderr and done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["error", "ctrl-c"])
 @pytest.mark.parametrize("nth", [1, 2])
 def test_a_replacement_that_fails_half_way_is_undone(fault, nth, tmp_path, monkeypatch):
