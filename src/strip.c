@@ -420,7 +420,7 @@ static void pass_row_on(const struct psr_strip *strip, const struct psr_network 
     const size_t first = column(strip, made.from);
     const struct psr_ring *read_next = plan->narrow_copy ? plan->narrow_copy : plan->target;
 
-    if (plan->narrow_copy)
+    if (plan->narrow_copy && !layer_kernels(network, index)->codes_rows)
         network->kernels->narrow(
             ring_pixel(plan->target, y, first, channels), (size_t)(made.to - made.from), channels,
             &network->coding[index + 1], ring_pixel(plan->narrow_copy, y, first, channels));
@@ -477,6 +477,8 @@ static void make_layer_rows(struct psr_strip *strip, const struct psr_network *n
             row->residual = ring_pixel(plan.residual, y + i, first, channels);
         if (plan.residual2)
             row->residual2 = ring_pixel(plan.residual2, y + i, first, channels);
+        if (plan.narrow_copy && kernels->codes_rows)
+            row->codes = ring_pixel(plan.narrow_copy, y + i, first, channels);
     }
     kernels->conv(&conv);
 

@@ -300,15 +300,13 @@ static inline void store_codes(uint8_t *to, size_t px, __m512i codes, uint32_t n
         _mm_storeu_si128((__m128i *)(void *)(to + 3 * px), _mm512_extracti32x4_epi32(codes, 3));
 }
 
-enum { ROWS = 4 };
-
 /* psr_avx512_silu() of so many vectors that none of its steps waits for the one before. */
-static inline __attribute__((always_inline)) void silu_of_all(__m512 x[ROWS * 4])
+static inline __attribute__((always_inline)) void silu_of_all(__m512 x[16])
 {
     static const float c[] = PSR_EXP2_COEFFICIENTS;
-    __m512 n[ROWS * 4], f[ROWS * 4], p[ROWS * 4];
+    __m512 n[16], f[16], p[16];
     PSR_UNROLL(16)
-    for (int i = 0; i < ROWS * 4; i++) {
+    for (int i = 0; i < 16; i++) {
         const __m512 t = _mm512_min_ps(_mm512_mul_ps(x[i], _mm512_set1_ps(-0x1.715476p+0f)),
                                        _mm512_set1_ps(126.0f));
         n[i] = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -318,11 +316,11 @@ static inline __attribute__((always_inline)) void silu_of_all(__m512 x[ROWS * 4]
     PSR_UNROLL(6)
     for (int power = 5; power >= 0; power--) {
         PSR_UNROLL(16)
-        for (int i = 0; i < ROWS * 4; i++)
+        for (int i = 0; i < 16; i++)
             p[i] = _mm512_fmadd_ps(p[i], f[i], _mm512_set1_ps(c[power]));
     }
     PSR_UNROLL(16)
-    for (int i = 0; i < ROWS * 4; i++)
+    for (int i = 0; i < 16; i++)
         x[i] =
             _mm512_div_ps(x[i], _mm512_add_ps(_mm512_set1_ps(1.0f), _mm512_scalef_ps(p[i], n[i])));
 }
@@ -347,49 +345,44 @@ finish_tile(const struct psr_conv *c, const struct group *group, const int32_t *
             m[r] = _mm512_loadu_si512(products + (size_t)(6 * r + p) * plane + k * LANES);
         outputs_of_line(m, column[p]);
     }
+    __m512 value[16];
+    PSR_UNROLL(4)
+    for (int r = 0; r < 4; r++) {
+        const __m512i line[6] = {column[0][r], column[1][r], column[2][r],
+                                 column[3][r], column[4][r], column[5][r]};
+        __m512i sum[4];
+        outputs_of_line(line, sum);
+        PSR_UNROLL(4)
+        for (int j = 0; j < 4; j++) {
+            const __m512 exact = _mm512_cvtepi32_ps(add32(divide_by_576(sum[j]), rest));
+            value[4 * r + j] = _mm512_fmadd_ps(exact, scale, bias);
+        }
+    }
+    if (silu)
+        silu_of_all(value);
+
+    const size_t at = (size_t)x * c->out_px + channel;
     __m512 inverse_scale = _mm512_setzero_ps();
     __m512i zero = _mm512_setzero_si512();
-    if (narrow) {
+    if (narrow || c->row[0].codes) {
         inverse_scale = _mm512_loadu_ps(c->out_coding.inverse_scale + channel);
         zero = psr_avx512_zero_codes(&c->out_coding, channel);
         zero = _mm512_packs_epi32(zero, zero);
     }
-    const size_t at = (size_t)x * c->out_px + channel;
-    PSR_UNROLL(2)
-    for (uint32_t r = 0; r < 4; r += ROWS) {
+    PSR_UNROLL(4)
+    for (uint32_t r = 0; r < 4; r++) {
+        const struct psr_conv_row *const row = &c->row[r];
         if (r >= c->n_rows)
             break;
-        __m512 value[ROWS * 4];
         PSR_UNROLL(4)
-        for (uint32_t i = 0; i < ROWS; i++) {
-            const __m512i line[6] = {column[0][r + i], column[1][r + i], column[2][r + i],
-                                     column[3][r + i], column[4][r + i], column[5][r + i]};
-            __m512i sum[4];
-            outputs_of_line(line, sum);
-            PSR_UNROLL(4)
-            for (uint32_t j = 0; j < 4; j++) {
-                const __m512 exact = _mm512_cvtepi32_ps(add32(divide_by_576(sum[j]), rest));
-                value[4 * i + j] = _mm512_fmadd_ps(exact, scale, bias);
-            }
-        }
-        if (silu)
-            silu_of_all(value);
+        for (uint32_t j = 0; j < n_px; j++)
+            value[4 * r + j] = psr_avx512_add_residuals(row, value[4 * r + j], at + j * c->out_px);
         PSR_UNROLL(4)
-        for (uint32_t i = 0; i < ROWS; i++) {
-            const struct psr_conv_row *row = &c->row[r + i];
-            if (r + i >= c->n_rows)
-                break;
-            PSR_UNROLL(4)
-            for (uint32_t j = 0; j < n_px; j++)
-                value[4 * i + j] =
-                    psr_avx512_add_residuals(row, value[4 * i + j], at + j * c->out_px);
-            PSR_UNROLL(4)
-            for (uint32_t j = 0; !narrow && j < n_px; j++)
-                _mm512_storeu_ps((float *)row->out + at + j * c->out_px, value[4 * i + j]);
-            if (narrow)
-                store_codes((uint8_t *)row->out + at, c->out_px,
-                            codes_of(value + 4 * i, inverse_scale, zero), n_px);
-        }
+        for (uint32_t j = 0; !narrow && j < n_px; j++)
+            _mm512_storeu_ps((float *)row->out + at + j * c->out_px, value[4 * r + j]);
+        uint8_t *const codes = narrow ? row->out : row->codes;
+        if (codes)
+            store_codes(codes + at, c->out_px, codes_of(value + 4 * r, inverse_scale, zero), n_px);
     }
 }
 
@@ -399,11 +392,24 @@ finish_tile(const struct psr_conv *c, const struct group *group, const int32_t *
          : narrow ? finish_tile(c, group, products, x, k, N_PX, false, true)                       \
               : finish_tile(c, group, products, x, k, N_PX, false, false))
 
+/* The residuals of the tile at x, into L1: what was fetched ahead is in L2 by now at best. */
+static void fetch_residuals(const struct psr_conv *c, const struct group *group, uint32_t x)
+{
+    for (uint32_t r = 0; r < c->n_rows && c->row[0].residual; r++) {
+        for (uint32_t j = 0; j < 4; j++) {
+            const float *from = c->row[r].residual + (x + j) * c->out_px + group->first;
+            for (uint32_t k = 0; k < group->v; k++)
+                __builtin_prefetch(from + k * LANES, 0, 3);
+        }
+    }
+}
+
 static void finish(const struct psr_conv *c, const struct group *group, const int32_t *products,
                    uint32_t x, uint32_t tiles)
 {
     const bool silu = c->activation == PSR_SILU, narrow = c->narrow_out;
     for (uint32_t t = 0; t < tiles; t++, x += 4, products += GROUP) {
+        fetch_residuals(c, group, x + 2 * 4);
         for (uint32_t k = 0; k < group->v; k++) {
             if (c->n_px - x >= 4)
                 FINISH(4);
@@ -556,6 +562,7 @@ const struct psr_kernels psr_kernels_avx512_vnni = {
     .tile_rows = 4,
     .narrow_bytes = sizeof(uint8_t),
     .narrow = psr_avx512_narrow_int8,
+    .codes_rows = true,
     .head = &psr_kernels_avx512_fp32,
     .tail = &psr_kernels_avx512_winograd,
     .packed_bytes = packed_bytes,

@@ -29,6 +29,8 @@ static inline void psr_fetch_ahead(const struct psr_conv *c, uint32_t x, size_t 
     for (uint32_t r = 0; r < c->n_rows; r++) {
         const struct psr_conv_row *row = &c->row[r];
         psr_fetch((const char *)row->out + at * out_bytes, 4 * c->out_px * out_bytes);
+        if (row->codes)
+            psr_fetch(row->codes + at, 4 * c->out_px);
         if (row->residual && row->residual != row->out)
             psr_fetch(row->residual + at, 4 * c->out_px * sizeof(float));
         if (row->residual2)

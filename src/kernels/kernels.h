@@ -44,6 +44,7 @@ struct psr_conv_row {
     void *out;              /* float, or of the narrow type if narrow_out */
     const float *residual;  /* NULL, or a row to add; may be `out` itself */
     const float *residual2; /* NULL, or another, added after it */
+    uint8_t *codes; /* entries with codes_rows: NULL, or where `out`, floats, goes in codes */
 };
 
 /* One row of a 3x3 convolution, or up to PSR_MAX_TILE_ROWS, zero padding already lying in the rows:
@@ -72,7 +73,7 @@ struct psr_conv {
     const void *packed;                         /* weights and bias, by the same entry's pack() */
     struct psr_conv_row row[PSR_MAX_TILE_ROWS]; /* the first n_rows of them */
     bool narrow_out;
-    struct psr_coding out_coding; /* int8 with narrow_out: how the next layer reads it */
+    struct psr_coding out_coding; /* int8, of narrow_out or `codes`: how the next layer reads it */
     size_t out_px;
     uint32_t c_in;   /* a multiple of PSR_CHANNEL_GROUP where inputs are narrower than float */
     uint32_t c_out;  /* a multiple of PSR_CHANNEL_GROUP: those that pad it have zero weights */
@@ -115,6 +116,8 @@ struct psr_kernels {
      * at by int8 only. NULL where the narrow type is float. */
     void (*narrow)(const float *from, size_t n_px, uint32_t channels,
                    const struct psr_coding *coding, void *to);
+    bool codes_rows; /* int8: conv() writes row[].codes, which saves narrow() reading the row again
+                      */
     /* The entries for the head, whose inputs are pixels and stay float, and for the tail where it
      * reads the trunk in float. NULL: this one. */
     const struct psr_kernels *head, *tail;

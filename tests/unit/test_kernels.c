@@ -124,6 +124,7 @@ static float *run_set(const struct psr_kernels *kernels, const struct job *job, 
     const size_t scratch = kernels->scratch_bytes ? kernels->scratch_bytes(c.c_in) : 0;
     void *packed = aligned_alloc(64, bytes), *narrow[PSR_MAX_TILE_ROWS + 2] = {NULL};
     float *out = malloc(room * sizeof *out);
+    uint8_t *codes = kernels->codes_rows && !c.narrow_out ? malloc(job->out_elements) : NULL;
 
     memset(packed, 0, bytes);
     const struct psr_weights weights = {job->weight, job->bias, c.c_in, job->true_c_out,
@@ -160,6 +161,7 @@ static float *run_set(const struct psr_kernels *kernels, const struct job *job, 
                                 : job->residuals ? job->residual[0] + at
                                                  : NULL;
             c.row[i].residual2 = job->residuals > 1 ? job->residual[1] + at : NULL;
+            c.row[i].codes = codes ? codes + at : NULL;
         }
         kernels->conv(&c);
     }
@@ -171,6 +173,14 @@ static float *run_set(const struct psr_kernels *kernels, const struct job *job, 
         for (size_t k = (size_t)c.n_px * c.c_out; k < job->out_row; k++)
             *outside += out[PAD + y * job->out_row + k] != MARK;
     }
+    for (uint32_t y = 0; codes && y < job->n_rows; y++) {
+        uint8_t *expected = malloc((size_t)c.n_px * c.c_out);
+        kernels->narrow(out + PAD + y * job->out_row, c.n_px, c.c_out, &c.out_coding, expected);
+        CHECK(memcmp(codes + y * job->out_row, expected, (size_t)c.n_px * c.c_out) == 0,
+              "%s: codes of row %u are not its numbers'", pipersr_isa_name(kernels->isa), y);
+        free(expected);
+    }
+    free(codes);
     if (c.narrow_out) {
         float *wide = malloc(room * sizeof *wide);
         for (size_t k = 0; k < job->out_elements; k++)
