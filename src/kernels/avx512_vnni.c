@@ -29,7 +29,9 @@
 
 enum {
     POSITIONS = 36,
-    BLOCK = TILE_PX,              /* tiles that are transformed together */
+    /* Tiles that are transformed together, so few that their products stay in L1, and multiplied
+     * together: 14 accumulators are enough for their latency. */
+    BLOCK = 7,
     GROUP = TILE_VECTORS * LANES, /* output channels */
     CHANNELS = 2 * LANES          /* 16-bit numbers in a register */
 };
@@ -148,9 +150,9 @@ static inline __attribute__((always_inline)) void tile(const int16_t *input, con
                                                        uint32_t c_in, const int32_t *start,
                                                        int32_t *product, const int n, const int v)
 {
-    __m512i sum[TILE_PX][TILE_VECTORS];
+    __m512i sum[BLOCK][TILE_VECTORS];
 
-    PSR_UNROLL(14)
+    PSR_UNROLL(7)
     for (int p = 0; p < n; p++) {
         PSR_UNROLL(2)
         for (int k = 0; k < v; k++)
@@ -161,7 +163,7 @@ static inline __attribute__((always_inline)) void tile(const int16_t *input, con
         PSR_UNROLL(2)
         for (int k = 0; k < v; k++)
             w[k] = _mm512_loadu_si512(weights + k * LANES * 2);
-        PSR_UNROLL(14)
+        PSR_UNROLL(7)
         for (int p = 0; p < n; p++) {
             int32_t pair;
             memcpy(&pair, input + (size_t)p * c_in + i, sizeof pair);
@@ -171,7 +173,7 @@ static inline __attribute__((always_inline)) void tile(const int16_t *input, con
                 sum[p][k] = add_products(sum[p][k], a, w[k]);
         }
     }
-    PSR_UNROLL(14)
+    PSR_UNROLL(7)
     for (int p = 0; p < n; p++) {
         PSR_UNROLL(2)
         for (int k = 0; k < v; k++)
@@ -180,7 +182,7 @@ static inline __attribute__((always_inline)) void tile(const int16_t *input, con
 }
 
 #define CASE(N, V)                                                                                 \
-    case N + (V - 1) * TILE_PX:                                                                    \
+    case N + (V - 1) * BLOCK:                                                                      \
         tile(input, weights, c_in, start, product, N, V);                                          \
         break;
 #define CASES(N) CASE(N, 1) CASE(N, 2)
@@ -188,7 +190,7 @@ static inline __attribute__((always_inline)) void tile(const int16_t *input, con
 static void product_of(const int16_t *input, const int16_t *weights, uint32_t c_in,
                        const int32_t *start, int32_t *product, uint32_t n, uint32_t v)
 {
-    switch (n + (v - 1) * TILE_PX) {
+    switch (n + (v - 1) * BLOCK) {
         CASES(1)
         CASES(2)
         CASES(3)
@@ -196,13 +198,6 @@ static void product_of(const int16_t *input, const int16_t *weights, uint32_t c_
         CASES(5)
         CASES(6)
         CASES(7)
-        CASES(8)
-        CASES(9)
-        CASES(10)
-        CASES(11)
-        CASES(12)
-        CASES(13)
-        CASES(14)
     }
 }
 
@@ -219,15 +214,10 @@ static void products_of(const int16_t *inputs, const struct group *group, uint32
                         uint32_t tiles, int32_t *products)
 {
     enum { START = 7 }; /* the position that counts once in every sum */
-    const uint32_t parts = (tiles + TILE_PX - 1) / TILE_PX;
     const int16_t *weights = group->weights;
     for (uint32_t position = 0; position < POSITIONS; position++) {
-        for (uint32_t part = 0; part < parts; part++) {
-            const uint32_t t = tiles * part / parts, n = tiles * (part + 1) / parts - t;
-            product_of(inputs + (size_t)t * c_in, weights, c_in,
-                       position == START ? group->start : NULL, products + (size_t)t * GROUP, n,
-                       group->v);
-        }
+        product_of(inputs, weights, c_in, position == START ? group->start : NULL, products, tiles,
+                   group->v);
         inputs += (size_t)BLOCK * c_in;
         weights += (size_t)c_in * group->v * LANES;
         products += (size_t)BLOCK * GROUP;
