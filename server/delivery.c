@@ -23,7 +23,7 @@ struct server_delivery {
     int done_fd;
     enum media_status status;
     struct media_error error;
-    atomic_bool ended;
+    atomic_bool ended, cancelled;
 };
 
 static int write_all(int fd, const char *bytes, size_t size)
@@ -41,14 +41,16 @@ static int write_all(int fd, const char *bytes, size_t size)
 }
 
 /* By way of memory: works between any two file systems. */
-static int copy(int from, int to)
+static int copy(int from, int to, const atomic_bool *cancelled)
 {
     char *buffer = malloc(COPY_BYTES);
     if (!buffer)
         return ENOMEM;
     int reason = 0;
     for (ssize_t length; !reason && (length = read(from, buffer, COPY_BYTES)) != 0;) {
-        if (length > 0)
+        if (atomic_load(cancelled))
+            reason = ECANCELED;
+        else if (length > 0)
             reason = write_all(to, buffer, (size_t)length);
         else if (errno != EINTR)
             reason = errno;
@@ -57,13 +59,13 @@ static int copy(int from, int to)
     return reason;
 }
 
-static int copy_file(const char *from, const char *to)
+static int copy_file(const char *from, const char *to, const atomic_bool *cancelled)
 {
     const int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (in < 0)
         return errno;
     const int out = open(to, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    int reason = out < 0 ? errno : copy(in, out);
+    int reason = out < 0 ? errno : copy(in, out, cancelled);
     if (out >= 0 && close(out) != 0 && !reason)
         reason = errno;
     close(in);
@@ -108,7 +110,7 @@ static enum media_status copy_to_target(struct server_delivery *delivery)
         return status;
     if (delivery->again)
         media_output_remove_stale(output.temporary_path);
-    const int reason = copy_file(delivery->from, output.temporary_path);
+    const int reason = copy_file(delivery->from, output.temporary_path, &delivery->cancelled);
     if (!reason)
         return media_output_commit(&output, &delivery->error);
     media_output_abort(&output);
@@ -160,6 +162,11 @@ struct server_delivery *server_delivery_start(const char *from, const char *to, 
 bool server_delivery_ended(const struct server_delivery *delivery)
 {
     return atomic_load(&delivery->ended);
+}
+
+void server_delivery_cancel(struct server_delivery *delivery)
+{
+    atomic_store(&delivery->cancelled, true);
 }
 
 bool server_delivery_finish(struct server_delivery *delivery, struct server_problem *problem)

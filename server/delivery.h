@@ -19,6 +19,9 @@ struct server_delivery *server_delivery_start(const char *from, const char *to, 
 
 bool server_delivery_ended(const struct server_delivery *delivery);
 
+/* Ends it soon, with nothing at the target, if it is not through. */
+void server_delivery_cancel(struct server_delivery *delivery);
+
 /* Waits for its end and frees it. False with a problem if the target is not there. */
 bool server_delivery_finish(struct server_delivery *delivery, struct server_problem *problem);
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "server/job_options.h"
-#include "server/jobs_table.h"
+#include "server/outcome.h"
 
 /* Rows that are kept at most, finished ones included: the table is searched from end to end. */
 enum { MAX_ENTRIES = 20000 };
@@ -110,9 +110,13 @@ static bool is_known(void *opaque, const char *name)
     return server_jobs_find(opaque, name) != NULL;
 }
 
-/* Folders of jobs whose rows were never written, or are removed already. */
+/* Folders of jobs whose rows were never written, or are removed already; and what a job of which
+ * the row says that it has ended could not remove before a kill. */
 static void remove_strays(struct server_jobs *jobs)
 {
+    for (size_t i = 0; i < jobs->n_entries; i++)
+        if (server_job_is_finished(jobs->entries[i]->job))
+            server_outcome_tidy(jobs, jobs->entries[i]->job);
     char *path = server_path_join(jobs->folder, "jobs", NULL);
     if (path)
         server_folder_keep(path, is_known, jobs);

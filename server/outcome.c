@@ -142,11 +142,11 @@ static bool is_result(void *opaque, const char *name)
     return file && strcmp(file, name) == 0;
 }
 
-void server_outcome_tidy(const struct server_jobs *jobs, const struct server_job *job,
-                         const json_t *result)
+void server_outcome_tidy(const struct server_jobs *jobs, const struct server_job *job)
 {
     char *work = server_jobs_path(jobs, job->id, "work");
-    const char *file = json_string_value(json_object_get(result, "file"));
+    const json_t *kept = job->output_path ? NULL : job->now.result;
+    const char *file = json_string_value(json_object_get(kept, "file"));
     if (work)
         server_folder_keep(work, is_result, (void *)file);
     free(work);

@@ -21,8 +21,8 @@ json_t *server_outcome_result(const struct server_jobs *jobs, const struct serve
 char *server_outcome_path(const struct server_jobs *jobs, const struct server_job *job,
                           const json_t *result);
 
-/* Removes everything from the work folder but the file of `result` (NULL: all of it). */
-void server_outcome_tidy(const struct server_jobs *jobs, const struct server_job *job,
-                         const json_t *result);
+/* Of a job that has ended: removes everything from its work folder but its result, and that too if
+ * it was delivered elsewhere. */
+void server_outcome_tidy(const struct server_jobs *jobs, const struct server_job *job);
 
 #endif

@@ -79,8 +79,10 @@ void server_running_end(struct server_jobs *jobs, struct server_entry *entry)
     if (!running)
         return;
     server_child_close(&running->child);
-    if (running->delivery)
+    if (running->delivery) {
+        server_delivery_cancel(running->delivery);
         server_delivery_finish(running->delivery, NULL);
+    }
     pthread_mutex_lock(&jobs->mutex);
     server_running_stop_counting(jobs, running);
     pthread_mutex_unlock(&jobs->mutex);

@@ -78,7 +78,7 @@ static void finish_job(struct scheduler *scheduler, struct server_entry *entry,
     if (entry->running && entry->running->notes)
         change.notes = json_incref(entry->running->notes);
     if (change_job(scheduler, entry, &change))
-        server_outcome_tidy(scheduler->jobs, job, job->output_path ? NULL : job->now.result);
+        server_outcome_tidy(scheduler->jobs, job);
 }
 
 static void fail_job(struct scheduler *scheduler, struct server_entry *entry,

@@ -302,6 +302,8 @@ static int run(struct service *service)
     /* Before any thread starts: all of them leave these signals to this one. */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    /* Too large a file (ulimit -f) is an error of that write. */
+    signal(SIGXFSZ, SIG_IGN);
     int status = open_all(service);
     if (status != SERVER_EXIT_OK)
         return status;

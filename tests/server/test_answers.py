@@ -1,6 +1,7 @@
 """Answers in parts, streams that resume, keys of idempotency, limits, draining."""
 
 import json
+import resource
 import socket
 import threading
 import time
@@ -149,6 +150,14 @@ def test_limits_say_which(make_server, samples, tiny_png, tiny_mp4):
     assert {answer.status_code for answer in refused} <= {503, 507} and refused
     for answer in refused:
         assert "limit" in answer.json()["detail"] and int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_limit_of_the_size_of_files(make_server, samples):
+    """ulimit -f: an error of that upload, not the end of the server."""
+    server = make_server().start(prepare=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)))
+    answer = server.post(samples / "butterfly.png")
+    assert answer.status_code == 507 and "File too large" in answer.json()["detail"]
+    assert server.stop() == 0 and list((server.state / "incoming").iterdir()) == []
 
 
 def test_running_jobs_share_the_disk(make_server, samples):

@@ -49,6 +49,20 @@ def test_results_that_a_kill_left(make_server, tiny_png):
     assert os.readlink(f"/proc/{server.process.pid}/fd/0") == "/dev/null"
 
 
+def test_what_a_kill_left_beside_a_result(make_server, tiny_png):
+    """The row was written, the pieces not yet removed: the next start does it."""
+    server = make_server().start()
+    job = server.wait(server.upscale(tiny_png, name="a.png")["id"])
+    server.kill()
+    work = server.state / "jobs" / job["id"] / "work"
+    (work / "parts").mkdir()
+    (work / "parts" / "000000.nut").write_bytes(bytes(1000))
+    (work / "outcome.json").write_text("{}")
+    server.start()
+    assert [path.name for path in work.iterdir()] == ["result.png"]
+    assert server.get(job["result"]["url"]).status_code == 200
+
+
 def test_a_few_stops(tmp_path):
     answers, wrong = stop_server.run(tmp_path, stops=4, seed=7, n_clients=10, longest_s=1.0)
     assert not wrong, "\n".join(wrong)

@@ -452,6 +452,22 @@ def test_http_delivery_after_a_kill(make_server, folder, samples):
         if state == "done" and not there:
             assert not (folder / ".big.abcdef.png").exists()
     assert "exists already" in again["error"]["detail"]
+    # Of one that takes long nobody waits for the end: 4 GB, of which only the length is on the disk before.
+    (folder / "big.png").unlink()
+    (work / "outcome.json").write_text(json.dumps(outcome))
+    with open(work / "result.png", "wb") as large:
+        large.truncate(4 << 30)
+    with sqlite3.connect(server.state / "jobs.sqlite") as database:
+        database.execute("UPDATE jobs SET state = 'running', finished_ms = 0, expires_ms = 0, error = NULL")
+    database.close()
+    server.start()
+    deadline = time.monotonic() + 30
+    while not list(folder.glob(".big.*.png")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert server.stop() == 0 and not list(folder.glob("*big*"))
+    server.start()
+    assert server.request("POST", f"/v1/jobs/{job['id']}/cancel").json()["state"] == "cancelled"
+    assert server.stop() == 0 and not list(folder.glob("*big*"))
 
 
 def test_http_result_without_a_stream(post, server):
