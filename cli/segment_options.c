@@ -29,7 +29,9 @@ static const char help[] =
     "      --isa NAME           instruction set: auto (default), c, avx2, avx512, amx, neon\n"
     "      --memory-limit SIZE  upper bound of the network's memory, such as 512M or 2G\n"
     "  -o, --output FILE        of join: another name than the plan's, in its container\n"
-    "  -f, --force              overwrite an output that exists; of plan: discard another job\n"
+    "  -f, --force              of join: overwrite an output that exists; of plan: discard "
+    "another\n"
+    "                           job\n"
     "  -q, --quiet              errors only\n"
     "  -h, --help               this text\n"
     "\n" CLI_EXIT_STATUS_HELP;
@@ -80,6 +82,9 @@ static int parse_option(int option, const char *value, struct cli_segment_option
 static int parse_words(int count, char **words, bool takes_number,
                        struct cli_segment_options *options)
 {
+    if (takes_number && (options->output || options->force))
+        return cli_usage_error(command, "run-segment writes into the folder: %s is for join",
+                               options->output ? "--output" : "--force");
     if (count != (takes_number ? 2 : 1))
         return cli_usage_error(command, takes_number ? "run-segment takes a number and the folder"
                                                      : "join takes the folder");

@@ -14,6 +14,12 @@ USAGE, INPUT, UNSUPPORTED, OUTPUT = 2, 3, 4, 5
 FAST = ["--model", "pipersr-x2-fast", "--precision", "int8"]
 
 
+def test_run_segment_has_no_output_of_its_own(run, tmp_path):
+    for option in (["--output", tmp_path / "x.mp4"], ["--force"]):
+        done = run("segment", "run-segment", 0, tmp_path, *option)
+        assert done.returncode == USAGE and f"{option[0]} is for join" in done.stderr
+
+
 def frames_of(path):
     """Time and checksum of every decoded frame of the picture."""
     text = clips.ffmpeg("-i", path, "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framemd5", "-").decode()
