@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/http.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,8 @@ enum {
     IDLE_TIMEOUT_S = 30,         /* of a connection on which nothing moves */
     CONNECTION_BYTES = 64 << 10, /* for a request's headers; also the size of a body's pieces */
     TICK_S = 5,                  /* between two looks at all connections and streams */
-    BACKLOG = 256
+    BACKLOG = 256,
+    LAST_WORDS_S = 1 /* for answers that are on their way when the server stops */
 };
 
 /* Older ones are broken (RFC 8996), and GnuTLS still speaks them. */
@@ -147,6 +149,8 @@ static void free_request(struct server_request *request)
         http->requests = request->next;
     if (request->next)
         request->next->previous = request->previous;
+    if (http->stopping)
+        pthread_cond_broadcast(&http->ticked);
     pthread_mutex_unlock(&http->mutex);
     if (request->free_own)
         request->free_own(request->own);
@@ -314,6 +318,19 @@ bool server_http_open(const struct server_http_settings *settings, struct server
     return done;
 }
 
+/* Streams say that they end, which libmicrohttpd would not do for them: it cuts what it finds. */
+static void wait_for_last_words(struct server_http *http)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += LAST_WORDS_S;
+    pthread_mutex_lock(&http->mutex);
+    while (http->requests &&
+           pthread_cond_timedwait(&http->ticked, &http->mutex, &until) != ETIMEDOUT)
+        continue;
+    pthread_mutex_unlock(&http->mutex);
+}
+
 void server_http_close(struct server_http *http)
 {
     if (!http)
@@ -328,15 +345,17 @@ void server_http_close(struct server_http *http)
     pthread_mutex_lock(&http->mutex);
     http->stopping = true;
     if (http->ticker_runs)
-        pthread_cond_signal(&http->ticked);
+        pthread_cond_broadcast(&http->ticked);
     pthread_mutex_unlock(&http->mutex);
     wake_all(http);
     if (http->ticker_runs) {
         pthread_join(http->ticker, NULL);
-        pthread_cond_destroy(&http->ticked);
+        wait_for_last_words(http);
     }
     for (size_t i = 0; i < http->n_daemons; i++)
         MHD_stop_daemon(http->daemons[i]);
+    if (http->ticker_runs)
+        pthread_cond_destroy(&http->ticked);
     server_mcp_service_close(http->mcp);
     server_pool_free(http->pool);
     server_rates_free(http->rates);

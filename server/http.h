@@ -63,8 +63,8 @@ struct server_http {
     atomic_uint_fast64_t n_requests, n_refused;
     atomic_uint n_previews; /* that are being made */
 
-    pthread_mutex_t mutex; /* of everything below */
-    pthread_cond_t ticked;
+    pthread_mutex_t mutex;           /* of everything below */
+    pthread_cond_t ticked;           /* also when a request has ended */
     struct server_request *requests; /* all that have not ended */
     bool stopping;
 };

@@ -224,6 +224,22 @@ def test_sigterm_ends_streams_and_keeps_jobs(make_server, samples):
     assert server.request("DELETE", f"/v1/jobs/{job['id']}").status_code == 204
 
 
+def test_sigterm_cuts_no_stream(make_server):
+    """Each ends as HTTP says that a stream ends, so that clients know that they have all of it."""
+    server = make_server().start()
+    host, port = server.url.removeprefix("http://").split(":")
+    head = f"GET /v1/events HTTP/1.1\r\nHost: localhost\r\nX-Session-Key: {server.key}\r\n\r\n".encode()
+    connections = [socket.create_connection((host, int(port)), timeout=30) for _ in range(200)]
+    for connection in connections:
+        connection.sendall(head)
+    for connection in connections:
+        assert connection.recv(12) == b"HTTP/1.1 200"
+    assert server.stop() == 0
+    for connection in connections:
+        assert b"".join(iter(lambda: connection.recv(65536), b"")).endswith(b"\r\n0\r\n\r\n")
+        connection.close()
+
+
 def test_drain_finishes_what_runs(make_server, samples):
     server = make_server("--drain", 100).start()
     job = server.upscale(samples / "badge.png", model="pipersr-x2-fast")
