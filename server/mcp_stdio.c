@@ -166,7 +166,7 @@ static void take_bytes(struct session *session, const char *bytes, size_t size)
 /* Until the end of the input, or a signal. */
 static void serve(struct session *session)
 {
-    char bytes[1 << 16];
+    char bytes[1 << 12]; /* no more, so that a signal is seen between a few messages */
     for (;;) {
         struct pollfd waiting[] = {{STDIN_FILENO, POLLIN, 0}, {session->signal_fd, POLLIN, 0}};
         if (poll(waiting, 2, -1) < 0 && errno != EINTR)
