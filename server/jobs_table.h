@@ -20,6 +20,8 @@ struct server_running {
     struct server_child child;
     struct server_delivery *delivery; /* NULL: none */
     int64_t started_ms, sign_ms;      /* monotonic; the last sign of progress */
+    uint64_t found;                   /* frames that an earlier process has made */
+    bool has_found;                   /* `found` is known */
     int64_t told_ms;                  /* when listeners last heard of it, monotonic */
     json_t *outcome;                  /* the last thing that the process said, NULL: nothing */
     json_t *notes;

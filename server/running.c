@@ -7,6 +7,7 @@
 
 #include "server/delivery.h"
 #include "server/outcome.h"
+#include "server/worker.h"
 
 enum {
     TELL_MS = 200, /* between two progress events of a job */
@@ -40,6 +41,15 @@ static json_t *order_of(const struct server_jobs *jobs, const struct server_job 
     return order;
 }
 
+/* Does the process go on where an earlier one ended? Then its first word says where that was. */
+static bool has_parts(const struct server_jobs *jobs, const struct server_job *job)
+{
+    char *parts = server_jobs_path(jobs, job->id, "work/" SERVER_WORKER_PARTS);
+    const bool has = parts && access(parts, F_OK) == 0;
+    free(parts);
+    return has;
+}
+
 bool server_running_start(struct server_jobs *jobs, struct server_entry *entry,
                           struct server_problem *problem)
 {
@@ -54,6 +64,7 @@ bool server_running_start(struct server_jobs *jobs, struct server_entry *entry,
         running->is_left_over = true;
         return true;
     }
+    running->has_found = !has_parts(jobs, entry->job);
     json_t *order = order_of(jobs, entry->job, server_jobs_room(jobs));
     const bool started =
         order ? server_child_start(&running->child, order, problem) : server_fail_memory(problem);
@@ -113,8 +124,13 @@ static void take_progress(struct server_entry *entry, const json_t *said)
         running->sign_ms = now_ms;
     progress->done = (uint64_t)done;
     progress->total = (uint64_t)total;
+    if (!running->has_found)
+        running->found = (uint64_t)done;
+    running->has_found = true;
     const double seconds = (double)(now_ms - running->started_ms) / 1000;
-    progress->per_s = seconds > 0 ? (double)done / seconds : 0;
+    progress->per_s = seconds > 0 && progress->done > running->found
+                          ? (double)(progress->done - running->found) / seconds
+                          : 0;
     progress->eta_s =
         progress->per_s > 0 && total >= done ? (double)(total - done) / progress->per_s : -1;
 }

@@ -27,5 +27,7 @@
 #define SERVER_WORKER_OUTCOME    "outcome.json"
 #define SERVER_WORKER_STILL      "still"
 #define SERVER_WORKER_STILL_FILE "still.png"
+/* In the work folder: what a long video's job has done so far. */
+#define SERVER_WORKER_PARTS "parts"
 
 #endif

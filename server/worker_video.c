@@ -6,14 +6,12 @@
 
 #include "media/video_words.h"
 #include "server/folder.h"
+#include "server/worker.h"
 
 /* Containers that hold videos and name no other files: what FFmpeg may read for a stranger. */
 static const char *const demuxers[] = {"mov",  "matroska",     "avi", "flv", "mpegts",
                                        "mpeg", "asf",          "ogg", "ivf", "mxf",
                                        "gif",  "yuv4mpegpipe", NULL};
-
-/* In the work folder: what a job that is cut has done. */
-#define PARTS_FOLDER "parts"
 
 static const char *text_of(const json_t *object, const char *name)
 {
@@ -57,7 +55,7 @@ enum media_status server_worker_video(const json_t *order, const char *work,
     const json_t *options = json_object_get(order, "options");
     const json_t *crf = json_object_get(options, "crf");
     const struct media_video_limits limits = server_worker_limits(order);
-    char *parts = server_path_join(work, PARTS_FOLDER, NULL);
+    char *parts = server_path_join(work, SERVER_WORKER_PARTS, NULL);
     if (!parts)
         return media_fail(error, MEDIA_ERROR_MEMORY, "out of memory");
     struct media_video_options settings = {

@@ -53,6 +53,7 @@ def packets(server, job):
 def run(folder, clip, frames, options, killed_at):
     """The frames at which the job began, and what was wrong as lines."""
     folder = pathlib.Path(folder)
+    started = time.monotonic()
     server = Server(folder / "state").start()
     options = {"model": "pipersr-x2-fast", **options}
     try:
@@ -63,9 +64,13 @@ def run(folder, clip, frames, options, killed_at):
             frame = job["progress"]["frame"]
             if frame and len(begun) < len(killed_at) + 1 - len(kills):
                 begun.append(frame)
+                # Frames that an earlier process has made are not this one's speed.
+                if frame > SEGMENT and job["progress"]["fps"] > 0.5 * frame / (time.monotonic() - started):
+                    wrong.append(f"at frame {frame} the speed is said to be {job['progress']['fps']}")
             if kills and frame >= kills[0]:
                 kills.pop(0)
                 server.kill()
+                started = time.monotonic()
                 server.start()
             time.sleep(0.02)
         if job["state"] != "done":
