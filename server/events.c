@@ -119,9 +119,28 @@ bool server_wants_events(const struct server_request *request)
     return accept && strstr(accept, "text/event-stream");
 }
 
+static void add_headers(struct MHD_Response *response)
+{
+    MHD_add_response_header(response, "Content-Type", "text/event-stream");
+    MHD_add_response_header(response, "X-Accel-Buffering", "no");
+}
+
+/* libmicrohttpd would end even a stream that nobody asked for with a last chunk, which the client
+ * takes for the next answer. */
+static enum MHD_Result answer_head(struct server_request *request)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    if (response)
+        add_headers(response);
+    return server_answer(request, 200, response);
+}
+
 enum MHD_Result server_answer_events(struct server_request *request, const char *id,
                                      uint64_t sequence)
 {
+    if (strcmp(request->method, "HEAD") == 0)
+        return answer_head(request);
     struct stream *stream = calloc(1, sizeof *stream);
     if (!stream)
         return MHD_NO;
@@ -142,8 +161,7 @@ enum MHD_Result server_answer_events(struct server_request *request, const char 
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_stream, stream, NULL);
     if (!response)
         return MHD_NO;
-    MHD_add_response_header(response, "Content-Type", "text/event-stream");
-    MHD_add_response_header(response, "X-Accel-Buffering", "no");
+    add_headers(response);
     return server_answer(request, 200, response);
 }
 

@@ -83,6 +83,34 @@ static bool takes_query_key(const char *path)
 /* ---------------------------------------------------------------------------------- admission --
  */
 
+struct header_counts {
+    unsigned hosts, lengths, encodings;
+};
+
+static enum MHD_Result count_header(void *opaque, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    struct header_counts *counts = opaque;
+    (void)kind;
+    (void)value;
+    counts->hosts += strcasecmp(name, "Host") == 0;
+    counts->lengths += strcasecmp(name, "Content-Length") == 0;
+    counts->encodings += strcasecmp(name, "Transfer-Encoding") == 0;
+    return MHD_YES;
+}
+
+/* A proxy in front may take another one of two than this server does, and then sees other requests
+ * than it does: RFC 9112, sections 3.2 and 6.3. */
+static bool is_unambiguous(struct server_request *request)
+{
+    struct header_counts counts = {0};
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &counts);
+    if (counts.hosts <= 1 && counts.lengths + counts.encodings <= 1)
+        return true;
+    return server_fail(&request->problem, 400, "bad-request", "the request has more than one %s",
+                       counts.hosts > 1 ? "Host" : "Content-Length or Transfer-Encoding");
+}
+
 static bool find_route(struct server_request *request)
 {
     const char *allow = NULL;
@@ -185,11 +213,12 @@ static bool has_body(const struct server_request *request)
 enum MHD_Result server_request_begin(struct server_request *request)
 {
     atomic_fetch_add(&request->http->n_requests, 1);
-    request->refused = !admit(request) || !begin_body(request);
+    const bool is_clear = is_unambiguous(request);
+    request->refused = !is_clear || !admit(request) || !begin_body(request);
     if (!request->refused)
         return MHD_YES;
     atomic_fetch_add(&request->http->n_refused, 1);
-    if (has_body(request) && !server_request_header(request, "Expect") &&
+    if (is_clear && has_body(request) && !server_request_header(request, "Expect") &&
         announced_bytes(request) > 0 && announced_bytes(request) <= MAX_DRAINED_BYTES)
         return MHD_YES;
     return server_answer_problem(request, &request->problem);

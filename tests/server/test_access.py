@@ -152,6 +152,28 @@ def test_methods(server):
     assert get(server, "/v1/video/upscale", "GET", X_Session_Key=server.key).status_code == 405
 
 
+@pytest.mark.parametrize(
+    "headers", ["Content-Length: 5\r\nContent-Length: 10", "Transfer-Encoding: chunked\r\nContent-Length: 10", "Host: localhost",
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"]
+)  # fmt: skip
+def test_requests_of_two_minds(server, headers):
+    """What this server takes for one request may be two to a proxy before it."""
+    head = f"POST /v1/image/upscale HTTP/1.1\r\nHost: localhost\r\nX-Session-Key: {server.key}\r\n{headers}\r\n\r\n"
+    assert raw(server, head.encode() + b"5\r\n01234\r\n0\r\n\r\n") == 400
+    assert server.get("/v1/jobs").json()["total"] == 0
+
+
+def test_head_of_a_stream(server):
+    """Nothing follows its headers: the next answer on the connection is the next request's."""
+    host, port = server.url.removeprefix("http://").split(":")
+    headers = f"HTTP/1.1\r\nHost: localhost\r\nX-Session-Key: {server.key}\r\n"
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(f"HEAD /v1/events {headers}\r\nGET /v1/status {headers}Connection: close\r\n\r\n".encode())
+        first, _, rest = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 200") and b"text/event-stream" in first
+    assert rest.startswith(b"HTTP/1.1 200") and b'"version"' in rest
+
+
 def test_huge_headers(server):
     assert raw(server, b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 300000 + b"\r\n\r\n") >= 400
     assert raw(server, b"GET /" + b"a" * 300000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n") >= 400
