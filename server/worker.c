@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,12 +108,25 @@ static int status_of(enum media_status status, const char **name)
     }
 }
 
+/* Files may be as large as there is room for all files together (RLIMIT_FSIZE). Errors are words by
+ * now; this is the system's own for that limit. */
+static void name_limit(const struct worker *worker, struct media_error *error)
+{
+    const size_t used = strlen(error->message);
+    if (strstr(error->message, strerror(EFBIG)))
+        snprintf(error->message + used, sizeof error->message - used,
+                 "; %" PRId64 " bytes were left for all files (limit disk)",
+                 number_of(worker->order, "file_bytes"));
+}
+
 static void say_failure(const struct worker *worker, enum media_status status,
                         struct media_error *error)
 {
     const char *name;
     const int http = status_of(status, &name);
     server_worker_name_files(worker->order, error->message, sizeof error->message);
+    if (status == MEDIA_ERROR_OUTPUT)
+        name_limit(worker, error);
     json_t *detail = json_string(error->message);
     say(json_pack("{s:s, s:i, s:s, s:o}", "event", "failed", "status", http, "name", name, "detail",
                   detail ? detail : json_string("the job failed")));

@@ -161,6 +161,15 @@ def test_a_limit_of_the_size_of_files(make_server, samples):
     assert server.stop() == 0 and list((server.state / "incoming").iterdir()) == []
 
 
+def test_a_result_that_does_not_fit(make_server, samples):
+    server = make_server("--max-disk", "1M").start()
+    for file, fields in [("crystal.mp4", {"codec": "ffv1", "format": "mkv"}), ("butterfly.png", {"format": "tiff"})]:
+        job = server.wait(server.upscale(samples / file, model="pipersr-x2-fast", **fields)["id"])
+        assert job["state"] == "failed" and job["error"]["status"] == 507
+        assert "limit disk" in job["error"]["detail"]
+        assert server.request("DELETE", f"/v1/jobs/{job['id']}").status_code == 204
+
+
 def test_running_jobs_share_the_disk(make_server, samples, tmp_path):
     """No file is larger than the limit; both together are, so that the larger one ends, and its room is free again."""
     clip = tmp_path / "long.mp4"
