@@ -169,6 +169,14 @@ void server_jobs_drain(struct server_jobs *jobs)
     pthread_mutex_unlock(&jobs->mutex);
 }
 
+bool server_jobs_is_draining(struct server_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    const bool draining = jobs->draining;
+    pthread_mutex_unlock(&jobs->mutex);
+    return draining;
+}
+
 void server_jobs_close(struct server_jobs *jobs)
 {
     if (!jobs)

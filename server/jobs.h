@@ -26,6 +26,7 @@ bool server_jobs_open(const struct server_jobs_settings *settings, struct server
 
 /* From now on no job is taken and none is started; running ones go on. */
 void server_jobs_drain(struct server_jobs *jobs);
+bool server_jobs_is_draining(struct server_jobs *jobs);
 
 /* Ends the processes of running jobs, which start again at the next open, and frees all. No other
  * call may be in progress, and all subscriptions must have ended. NULL is allowed. Waits. */

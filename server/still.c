@@ -14,7 +14,7 @@
 #include "server/worker.h"
 
 /* Somebody is waiting, and a thread with them: longer than this, and it is no preview. */
-enum { MAX_SECONDS = 60, MAX_PNG_BYTES = 1 << 30 };
+enum { MAX_SECONDS = 60, MAX_PNG_BYTES = 1 << 30, LOOK_MS = 200 };
 
 struct hearing {
     bool done;
@@ -61,8 +61,9 @@ static json_t *order_of(const struct server_jobs *jobs, const struct server_stil
     return order;
 }
 
-/* Until the process has ended or the time is over. */
-static bool wait_for(struct server_child *child, struct server_problem *problem)
+/* Until the process has ended, the time is over, or the server is to end. */
+static bool wait_for(struct server_jobs *jobs, struct server_child *child,
+                     struct server_problem *problem)
 {
     struct hearing hearing = {.problem = problem};
     const int64_t until_ms = server_monotonic_ms() + MAX_SECONDS * 1000;
@@ -72,9 +73,11 @@ static bool wait_for(struct server_child *child, struct server_problem *problem)
         if (left_ms <= 0)
             return server_fail(problem, 504, "too-slow",
                                "this moment took more than %d s and was given up", MAX_SECONDS);
+        if (server_jobs_is_draining(jobs))
+            return server_fail_for_now(problem, 503, "stopping", 30, "the server is being stopped");
         struct pollfd fds[2] = {{.fd = child->pid_fd, .events = POLLIN},
                                 {.fd = child->out_fd, .events = POLLIN}};
-        (void)poll(fds, 2, (int)left_ms);
+        (void)poll(fds, 2, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS);
         const bool ended = server_child_ended(child, &wait_status);
         server_child_read(child, take_said, &hearing);
         if (ended)
@@ -122,7 +125,7 @@ bool server_still_make(struct server_jobs *jobs, const struct server_still_reque
     if (!order)
         server_fail_memory(problem);
     else if (server_folder_make(work, problem) && server_child_start(&child, order, problem)) {
-        made = wait_for(&child, problem) && open_picture(work, file, problem);
+        made = wait_for(jobs, &child, problem) && open_picture(work, file, problem);
         server_child_close(&child);
     }
     if (work)

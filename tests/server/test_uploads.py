@@ -3,6 +3,8 @@
 import io
 import json
 import socket
+import subprocess
+import threading
 import time
 
 import numpy
@@ -188,7 +190,6 @@ def test_moments_of_what_is_no_video(server, tiny_png):
 
 
 def test_turned_video_is_upright(server, tiny_mp4, tmp_path):
-    import subprocess
 
     (tmp_path / "plain.mp4").write_bytes(tiny_mp4)
     turned = ["ffmpeg", "-v", "error", "-i", tmp_path / "plain.mp4", "-c", "copy", "-metadata:s:v", "rotate=90"]
@@ -197,3 +198,22 @@ def test_turned_video_is_upright(server, tiny_mp4, tmp_path):
     path = f"/v1/uploads/{upload['id']}/preview?t=0&side="
     assert picture(server.get(path + "before")).size == (48, 64)
     assert picture(server.get(path + "after")).size == (96, 128)
+
+
+def test_the_servers_end_ends_a_moment(make_server, tmp_path):
+    """One that takes a while is not waited for."""
+    clip = tmp_path / "large.mp4"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=1920x1080:duration=0.1", "-pix_fmt", "yuv420p",
+                    str(clip)], check=True)  # fmt: skip
+    server = make_server().start()
+    upload = keep(server, clip.read_bytes(), "large.mp4")
+    answers = []
+    path = f"/v1/uploads/{upload['id']}/preview?side=after&scale=4"
+    client = threading.Thread(target=lambda: answers.append(server.get(path)))
+    client.start()
+    while not list((server.state / "incoming").iterdir()):
+        time.sleep(0.01)
+    assert server.stop() == 0
+    client.join()
+    assert answers[0].status_code == 503 and answers[0].json()["type"].endswith(":stopping")
+    assert list((server.state / "incoming").iterdir()) == []
