@@ -306,8 +306,11 @@ static inline __attribute__((always_inline)) void silu_of_all(__m512 x[16])
     PSR_UNROLL(6)
     for (int power = 5; power >= 0; power--) {
         PSR_UNROLL(16)
-        for (int i = 0; i < 16; i++)
+        for (int i = 0; i < 16; i++) {
             p[i] = _mm512_fmadd_ps(p[i], f[i], _mm512_set1_ps(c[power]));
+            /* Compilers would put each vector's steps together again. */
+            __asm__ volatile("" : "+v"(p[i]));
+        }
     }
     PSR_UNROLL(16)
     for (int i = 0; i < 16; i++)
@@ -315,13 +318,25 @@ static inline __attribute__((always_inline)) void silu_of_all(__m512 x[16])
             _mm512_div_ps(x[i], _mm512_add_ps(_mm512_set1_ps(1.0f), _mm512_scalef_ps(p[i], n[i])));
 }
 
-/* One tile for one vector of output channels. */
+/* What follows the sums of a tile: SiLU and codes in a block's middle, residuals at its end. Whole
+ * tiles of these two need not ask for every vector what is wanted. */
+enum after { MIDDLE, TRUNK, ANYTHING };
+
+static enum after after_of(const struct psr_conv *c)
+{
+    const bool adds = c->row[0].residual || c->row[0].residual2;
+    if (c->n_rows < 4)
+        return ANYTHING;
+    if (c->activation == PSR_SILU)
+        return c->narrow_out && !adds ? MIDDLE : ANYTHING;
+    return !c->narrow_out && c->row[0].residual ? TRUNK : ANYTHING;
+}
+
+/* One tile's sums for one vector of output channels, made float: [row][pixel]. */
 static inline __attribute__((always_inline)) void
-finish_tile(const struct psr_conv *c, const struct group *group, const int32_t *products,
-            uint32_t x, uint32_t k, const uint32_t n_px, const bool silu, const bool narrow)
+values_of(const struct group *group, const int32_t *products, uint32_t k, __m512 value[16])
 {
     const size_t plane = (size_t)BLOCK * GROUP;
-    const uint32_t channel = group->first + k * LANES;
     const __m512i rest = _mm512_loadu_si512(group->rest + k * LANES);
     const __m512 scale = _mm512_loadu_ps(group->scale + k * LANES);
     const __m512 bias = _mm512_loadu_ps(group->bias + k * LANES);
@@ -335,7 +350,6 @@ finish_tile(const struct psr_conv *c, const struct group *group, const int32_t *
             m[r] = _mm512_loadu_si512(products + (size_t)(6 * r + p) * plane + k * LANES);
         outputs_of_line(m, column[p]);
     }
-    __m512 value[16];
     PSR_UNROLL(4)
     for (int r = 0; r < 4; r++) {
         const __m512i line[6] = {column[0][r], column[1][r], column[2][r],
@@ -348,12 +362,27 @@ finish_tile(const struct psr_conv *c, const struct group *group, const int32_t *
             value[4 * r + j] = _mm512_fmadd_ps(exact, scale, bias);
         }
     }
+}
+
+/* `after` is a constant; unless it is ANYTHING, the tile has all its pixels and rows. */
+static inline __attribute__((always_inline)) void finish_tile(const struct psr_conv *c,
+                                                              const struct group *group,
+                                                              const int32_t *products, uint32_t x,
+                                                              uint32_t k, const enum after after)
+{
+    const bool is_whole = after != ANYTHING;
+    const uint32_t n_px = is_whole || c->n_px - x > 4 ? 4 : c->n_px - x;
+    const uint32_t n_rows = is_whole ? 4 : c->n_rows;
+    const bool silu = is_whole ? after == MIDDLE : c->activation == PSR_SILU;
+    const bool narrow = is_whole ? after == MIDDLE : c->narrow_out;
+    const uint32_t channel = group->first + k * LANES;
+    const size_t at = (size_t)x * c->out_px + channel;
+    __m512 value[16], inverse_scale = _mm512_setzero_ps();
+    __m512i zero = _mm512_setzero_si512();
+
+    values_of(group, products, k, value);
     if (silu)
         silu_of_all(value);
-
-    const size_t at = (size_t)x * c->out_px + channel;
-    __m512 inverse_scale = _mm512_setzero_ps();
-    __m512i zero = _mm512_setzero_si512();
     if (narrow || c->row[0].codes) {
         inverse_scale = _mm512_loadu_ps(c->out_coding.inverse_scale + channel);
         zero = psr_avx512_zero_codes(&c->out_coding, channel);
@@ -361,26 +390,37 @@ finish_tile(const struct psr_conv *c, const struct group *group, const int32_t *
     }
     PSR_UNROLL(4)
     for (uint32_t r = 0; r < 4; r++) {
-        const struct psr_conv_row *const row = &c->row[r];
-        if (r >= c->n_rows)
+        const struct psr_conv_row row = c->row[r];
+        if (r >= n_rows)
             break;
+        if (after == TRUNK) {
+            PSR_UNROLL(4)
+            for (uint32_t j = 0; j < 4; j++)
+                value[4 * r + j] = _mm512_add_ps(
+                    value[4 * r + j], _mm512_loadu_ps(row.residual + at + j * c->out_px));
+        }
+        if (after == ANYTHING || (after == TRUNK && row.residual2)) {
+            const struct psr_conv_row added = {
+                .residual = after == TRUNK ? NULL : row.residual,
+                .residual2 = row.residual2,
+            };
+            PSR_UNROLL(4)
+            for (uint32_t j = 0; j < 4; j++) {
+                if (j < n_px)
+                    value[4 * r + j] =
+                        psr_avx512_add_residuals(&added, value[4 * r + j], at + j * c->out_px);
+            }
+        }
         PSR_UNROLL(4)
-        for (uint32_t j = 0; j < n_px; j++)
-            value[4 * r + j] = psr_avx512_add_residuals(row, value[4 * r + j], at + j * c->out_px);
-        PSR_UNROLL(4)
-        for (uint32_t j = 0; !narrow && j < n_px; j++)
-            _mm512_storeu_ps((float *)row->out + at + j * c->out_px, value[4 * r + j]);
-        uint8_t *const codes = narrow ? row->out : row->codes;
+        for (uint32_t j = 0; j < 4; j++) {
+            if (!narrow && j < n_px)
+                _mm512_storeu_ps((float *)row.out + at + j * c->out_px, value[4 * r + j]);
+        }
+        uint8_t *const codes = narrow ? row.out : row.codes;
         if (codes)
             store_codes(codes + at, c->out_px, codes_of(value + 4 * r, inverse_scale, zero), n_px);
     }
 }
-
-#define FINISH(N_PX)                                                                               \
-    (silu     ? narrow ? finish_tile(c, group, products, x, k, N_PX, true, true)                   \
-                       : finish_tile(c, group, products, x, k, N_PX, true, false)                  \
-         : narrow ? finish_tile(c, group, products, x, k, N_PX, false, true)                       \
-              : finish_tile(c, group, products, x, k, N_PX, false, false))
 
 /* The residuals of the tile at x, into L1: what was fetched ahead is in L2 by now at best. */
 static void fetch_residuals(const struct psr_conv *c, const struct group *group, uint32_t x)
@@ -397,14 +437,17 @@ static void fetch_residuals(const struct psr_conv *c, const struct group *group,
 static void finish(const struct psr_conv *c, const struct group *group, const int32_t *products,
                    uint32_t x, uint32_t tiles)
 {
-    const bool silu = c->activation == PSR_SILU, narrow = c->narrow_out;
+    const enum after wanted = after_of(c);
     for (uint32_t t = 0; t < tiles; t++, x += 4, products += GROUP) {
+        const enum after after = c->n_px - x < 4 ? ANYTHING : wanted;
         fetch_residuals(c, group, x + 2 * 4);
         for (uint32_t k = 0; k < group->v; k++) {
-            if (c->n_px - x >= 4)
-                FINISH(4);
+            if (after == MIDDLE)
+                finish_tile(c, group, products, x, k, MIDDLE);
+            else if (after == TRUNK)
+                finish_tile(c, group, products, x, k, TRUNK);
             else
-                FINISH(c->n_px - x);
+                finish_tile(c, group, products, x, k, ANYTHING);
         }
     }
 }
