@@ -27,7 +27,8 @@ class RunLog:
             writer = csv.DictWriter(file, names, restval="")
             writer.writeheader()
             writer.writerows({k: round(v, 7) for k, v in row.items()} for row in self.rows)
-        self.svg.write_text(draw(self.rows))
+        with whole_file.written(self.svg, "w") as file:
+            file.write(draw(self.rows))
 
 
 def _curve(points, low, high, last_step, colour):
