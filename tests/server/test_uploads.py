@@ -190,7 +190,6 @@ def test_moments_of_what_is_no_video(server, tiny_png):
 
 
 def test_turned_video_is_upright(server, tiny_mp4, tmp_path):
-
     (tmp_path / "plain.mp4").write_bytes(tiny_mp4)
     turned = ["ffmpeg", "-v", "error", "-i", tmp_path / "plain.mp4", "-c", "copy", "-metadata:s:v", "rotate=90"]
     subprocess.run([*turned, tmp_path / "turned.mp4"], check=True)
