@@ -230,10 +230,28 @@ static inline __attribute__((always_inline)) void winograd_outputs(const float *
     }
 }
 
+/* Writes a tile's outputs for one vector of channels; `at` is the place of the first. Most often
+ * both counts are constant. The rows are copies: what is written might be their originals, for all
+ * that a compiler knows, and would be read anew each time. */
+static inline __attribute__((always_inline)) void
+winograd_write(const struct psr_conv *c, const struct psr_conv_row rows[2], size_t at, vec start,
+               vec out[2][4], const uint32_t n_rows, const uint32_t n_px)
+{
+    PSR_UNROLL(2)
+    for (uint32_t r = 0; r < n_rows; r++) {
+        PSR_UNROLL(4)
+        for (uint32_t j = 0; j < n_px; j++) {
+            const size_t here = at + j * c->out_px;
+            winograd_emit(c, &rows[r], here, vec_finish(c, &rows[r], out[r][j] + start, here));
+        }
+    }
+}
+
 /* Turns a block's products into output pixels, from pixel x and channel `first` on. */
 static void winograd_finish(const struct psr_conv *c, const float *products, const float *bias,
                             uint32_t x, uint32_t first, uint32_t tiles, uint32_t v)
 {
+    const struct psr_conv_row rows[2] = {c->row[0], c->row[1]};
     for (uint32_t t = 0; t < tiles; t++, x += 4) {
         const uint32_t n_px = c->n_px - x < 4 ? c->n_px - x : 4;
         for (uint32_t k = 0; k < v; k++) {
@@ -241,13 +259,10 @@ static void winograd_finish(const struct psr_conv *c, const float *products, con
             vec out[2][4];
             winograd_outputs(products + t * WINOGRAD_CHANNELS + k * LANES, out);
             const size_t at = (size_t)x * c->out_px + first + (size_t)k * LANES;
-            for (uint32_t r = 0; r < c->n_rows; r++) {
-                const struct psr_conv_row *const row = &c->row[r];
-                for (uint32_t j = 0; j < n_px; j++) {
-                    const size_t here = at + j * c->out_px;
-                    winograd_emit(c, row, here, vec_finish(c, row, out[r][j] + start, here));
-                }
-            }
+            if (c->n_rows == 2 && n_px == 4)
+                winograd_write(c, rows, at, start, out, 2, 4);
+            else
+                winograd_write(c, rows, at, start, out, c->n_rows, n_px);
         }
     }
 }
