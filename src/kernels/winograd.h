@@ -238,9 +238,11 @@ winograd_write(const struct psr_conv *c, const struct psr_conv_row rows[2], size
                vec out[2][4], const uint32_t n_rows, const uint32_t n_px)
 {
     PSR_UNROLL(2)
-    for (uint32_t r = 0; r < n_rows; r++) {
+    for (uint32_t r = 0; r < 2; r++) {
         PSR_UNROLL(4)
-        for (uint32_t j = 0; j < n_px; j++) {
+        for (uint32_t j = 0; j < 4; j++) {
+            if (r >= n_rows || j >= n_px)
+                continue;
             const size_t here = at + j * c->out_px;
             winograd_emit(c, &rows[r], here, vec_finish(c, &rows[r], out[r][j] + start, here));
         }
