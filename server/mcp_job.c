@@ -86,8 +86,9 @@ static json_t *result_json(const json_t *document, const char *url_base)
     }
     /* With a path, its last part is the name that people know the result by. */
     const char *path = mcp_string_at(result, "path");
-    if (path)
-        json_object_set_new(own, "name", mcp_text(strrchr(path, '/') + 1));
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    if (slash)
+        json_object_set_new(own, "name", mcp_text(slash + 1));
     return own;
 }
 
