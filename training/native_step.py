@@ -1,5 +1,5 @@
-"""The training step in C, for CPUs that multiply bf16 numbers, in tiles (AMX) or in vectors (AVX512-BF16): several
-times PyTorch's speed.
+"""The training step in C: in bf16 for CPUs that multiply such numbers, in tiles (AMX) or in vectors (AVX512-BF16), in
+fp32 by Winograd's filtering for all x86 CPUs with AVX2 or AVX-512.
 
 The library in native/ is compiled when it is first wanted, by `cc` (or $CC), to a folder of its sources' hash. It
 takes the same choices of patches and changes the same optimiser's vectors as PyTorch would; checkpoints are those of
@@ -7,6 +7,7 @@ every other run.
 """
 
 import ctypes
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -22,12 +23,23 @@ SOURCES = pathlib.Path(__file__).resolve().parent / "native"
 BUILT = pathlib.Path(__file__).resolve().parents[1] / "build-training" / "native"
 FLAGS = ["-std=gnu11", "-O2", "-fno-math-errno", "-fopenmp-simd", "-Wno-psabi", "-fPIC", "-shared", "-pthread"]
 CPU_INFO = pathlib.Path("/proc/cpuinfo")
-# The ways to multiply, fastest first: the CPU's feature that each needs, as CPU_INFO names it, and the compiler's
-# options. Loops need none, and are for tests: PyTorch is faster.
+PRECISIONS = ("bf16", "bf16x3", "fp32")  # enum step_precision of native/step.h
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    features: tuple  # that it needs of the CPU, as CPU_INFO names them
+    flags: tuple  # the compiler's
+    precisions: tuple = PRECISIONS  # that it computes fast
+
+
+# Fastest first. Loops need no feature, and are for tests: PyTorch is faster.
 WAYS = {
-    "tiles": ("amx_bf16", ["-march=sapphirerapids"]),
-    "dots": ("avx512_bf16", ["-march=x86-64-v4", "-mavx512bf16"]),
-    "loops": (None, []),
+    "tiles": Way(("amx_bf16",), ("-march=sapphirerapids",)),
+    "dots": Way(("avx512_bf16",), ("-march=x86-64-v4", "-mavx512bf16")),
+    "avx512": Way(("avx512f", "avx512bw", "avx512dq", "avx512vl"), ("-march=x86-64-v4",), ("fp32",)),
+    "avx2": Way(("avx2", "fma"), ("-march=x86-64-v3",), ("fp32",)),
+    "loops": Way((), ()),
 }
 SIDE_MULTIPLE, CHANNEL_MULTIPLE = 16, 32
 
@@ -66,25 +78,25 @@ def compiled(flags, folder=BUILT):
 
 def library(way, folder=BUILT):
     """The loaded library of one of WAYS; RuntimeError where it can't be compiled or the system forbids its use."""
-    loaded = ctypes.CDLL(str(compiled(WAYS[way][1], folder)))
+    loaded = ctypes.CDLL(str(compiled(WAYS[way].flags, folder)))
     pointer, u32, f32 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_float
-    loaded.step_new.restype, loaded.step_new.argtypes = pointer, [u32] * 5
+    loaded.step_new.restype, loaded.step_new.argtypes = pointer, [u32] * 6
     loaded.step_free.restype, loaded.step_free.argtypes = None, [pointer]
     loaded.step_weights.restype, loaded.step_weights.argtypes = ctypes.c_size_t, [pointer]
     loaded.step_adam.restype, loaded.step_adam.argtypes = None, [pointer, ctypes.POINTER(AdamArguments)]
     loaded.step_run.restype = ctypes.c_double
-    loaded.step_run.argtypes = [pointer] * 5 + [u32, f32, f32, ctypes.c_int, pointer]
+    loaded.step_run.argtypes = [pointer] * 5 + [u32, f32, f32, pointer]
     if loaded.step_tiles() < 0:
         raise RuntimeError("the system does not grant the use of tile registers")
+    loaded.precisions = WAYS[way].precisions
     return loaded
 
 
 def cpu_has(way):
-    feature = WAYS[way][0]
     try:
-        return not feature or feature in CPU_INFO.read_text()
+        return set(CPU_INFO.read_text().split()).issuperset(WAYS[way].features)
     except OSError:
-        return False
+        return not WAYS[way].features
 
 
 def best_way():
@@ -92,13 +104,13 @@ def best_way():
     return next(way for way in WAYS if cpu_has(way))
 
 
-def fits(model, phase):
-    """Whether the library has this network and these patches."""
+def fits(model, phase, loaded):
+    """Whether the library has this network and these patches, and is fast in the phase's precision."""
     return (
         isinstance(model, Trainable)
         and model.channels % CHANNEL_MULTIPLE == 0
         and phase.patch_px % SIDE_MULTIPLE == 0
-        and phase.precision in ("bf16", "bf16x3")
+        and phase.precision in loaded.precisions
     )
 
 
@@ -109,7 +121,8 @@ class NativeStep:
         self.model, self.optimiser, self.corpus, self.phase, self.y_share = model, adam, corpus, phase, y_share
         self.library = loaded
         threads = threads or torch.get_num_threads()
-        self.step = loaded.step_new(model.channels, model.blocks, model.scale, phase.patch_px, threads)
+        precision = PRECISIONS.index(phase.precision)
+        self.step = loaded.step_new(model.channels, model.blocks, model.scale, phase.patch_px, threads, precision)
         if not self.step:
             raise RuntimeError(f"no memory for {phase}")
         self.convolutions = [model.head, *(c for block in model.body for c in block), model.tail]
@@ -129,8 +142,7 @@ class NativeStep:
         choices = choices.contiguous()
         self.loss_sum += self.library.step_run(
             self.step, weights.data_ptr(), self.corpus.low.data_ptr(), self.corpus.high.data_ptr(),
-            choices.data_ptr(), len(choices), self.y_share, self.phase.mse, self.phase.precision == "bf16x3",
-            gradient.data_ptr(),
+            choices.data_ptr(), len(choices), self.y_share, self.phase.mse, gradient.data_ptr(),
         )
 
     def add_gradient(self, choices):

@@ -89,7 +89,7 @@ class Run:
 
     def _make_step(self, phase):
         options, parts = self.options, (self.model, self.optimiser, self.corpus)
-        if options.native and native_step.fits(self.model, phase):
+        if options.native and native_step.fits(self.model, phase, options.native):
             return native_step.NativeStep(*parts, phase, options.y_share, options.native)
         return DeviceStep(*parts, phase, options.y_share, options.compiled, options.graph)
 

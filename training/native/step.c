@@ -13,26 +13,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "conv.h"
-#include "patch.h"
+#include "method.h"
 #include "tile.h"
 
-enum { MOST_THREADS = 256, MOST_SIDE = 512 };
-
-struct layer {
-    uint32_t c_in, c_out;               /* of the network */
-    uint32_t c_in_padded, c_out_padded; /* forward */
-    uint32_t back_in, back_out;         /* of the convolution that takes gradients back; 0: none */
-    uint32_t sums_in, sums_out;         /* of struct weight_gradient */
-    float factor;                       /* of the weights that inputs meet */
-    size_t kernel, bias;                /* places in the vector of weights */
-};
+enum { MOST_THREADS = 256, MOST_SIDE = 512, CHANNEL_MULTIPLE = 32, SIDE_MULTIPLE = 16 };
 
 struct worker {
     struct step *step;
     struct workspace *workspace;
-    struct gradient gradient;
-    float *sums; /* all layers' */
+    float *sums[MOST_LAYERS], *sums_memory;
+    double loss;
     pthread_t thread;
     uint32_t index;
     double square_sum; /* of its part of the gradient */
@@ -40,11 +30,11 @@ struct worker {
 
 struct step {
     struct shape shape;
+    const struct method *method;
     uint32_t n_layers, n_threads;
-    struct layer layers[2 * MOST_BLOCKS + 2];
-    struct weights packed;
+    struct layer layers[MOST_LAYERS];
+    void *packed[MOST_LAYERS], *packed_memory;
     size_t n_weights, n_sums;
-    void *packed_memory;
     struct worker *workers;
     uint32_t n_workers;   /* asked for; n_threads of them could be started */
     pthread_mutex_t gate; /* held until the barrier is there */
@@ -72,121 +62,79 @@ int step_tiles(void)
 static void plan_layers(struct step *step)
 {
     const struct shape *s = &step->shape;
-    const uint32_t tail_channels = COLOURS * s->scale * s->scale;
     step->n_layers = 2 * s->blocks + 2;
     size_t place = 0;
     for (uint32_t i = 0; i < step->n_layers; i++) {
         struct layer *layer = &step->layers[i];
-        layer->c_in = layer->c_in_padded = layer->sums_in = s->channels;
-        layer->c_out = layer->c_out_padded = layer->sums_out = s->channels;
-        layer->back_in = layer->back_out = s->channels;
-        layer->factor = 1;
-        if (i == 0) {
+        *layer = (struct layer){.shape = s, .index = i, .c_in = s->channels, .c_out = s->channels};
+        if (i == 0)
             layer->c_in = COLOURS;
-            layer->c_in_padded = layer->sums_in = HEAD_IN;
-            layer->back_in = layer->back_out = 0;
-            layer->factor = 1.0f / 255;
-        } else if (i + 1 == step->n_layers) {
-            layer->c_out = tail_channels;
-            layer->c_out_padded = shape_tail_sums(s);
-            layer->back_in = layer->sums_out = shape_tail_inputs(s);
-        }
+        else if (i + 1 == step->n_layers)
+            layer->c_out = shape_made(s);
         layer->kernel = place;
-        place += (size_t)layer->c_out * layer->c_in * TAPS;
+        place += (size_t)layer->c_out * layer->c_in * 9;
         layer->bias = place;
         place += layer->c_out;
+        step->n_sums += step->method->sums(layer);
     }
     step->n_weights = place;
 }
 
-/* Gives every layer its part of one piece of memory; with NULL, how many bytes that takes. */
-static size_t place_packed(struct step *step, uint8_t *memory)
+/* Gives every layer its part of one piece of memory; 0 when that is short. */
+static int take_packed(struct step *step)
 {
     size_t bytes = 0;
+    for (uint32_t i = 0; i < step->n_layers; i++)
+        bytes += step->method->packed_bytes(&step->layers[i]);
+    uint8_t *memory = step->packed_memory = aligned_alloc(64, bytes);
+    if (!memory)
+        return 0;
+    memset(memory, 0, bytes);
     for (uint32_t i = 0; i < step->n_layers; i++) {
-        const struct layer *layer = &step->layers[i];
-        const size_t forward =
-            (size_t)TAPS * layer->c_in_padded * layer->c_out_padded * sizeof(uint16_t);
-        const size_t back = (size_t)TAPS * layer->back_in * layer->back_out * sizeof(uint16_t);
-        if (memory)
-            step->packed.layers[i] = (struct layer_weights){
-                .high = (uint16_t *)(void *)(memory + bytes),
-                .low = (uint16_t *)(void *)(memory + bytes + forward),
-                .back = (uint16_t *)(void *)(memory + bytes + 2 * forward),
-                .bias = (float *)(void *)(memory + bytes + 2 * forward + back),
-            };
-        bytes += 2 * forward + back + (layer->c_out_padded * sizeof(float) + 63) / 64 * 64;
+        step->packed[i] = memory;
+        memory += step->method->packed_bytes(&step->layers[i]);
     }
-    return bytes;
+    return 1;
 }
 
-static size_t place_sums(const struct step *step, struct worker *worker)
+static int take_sums(const struct step *step, struct worker *worker)
 {
-    size_t floats = 0;
+    float *sums = worker->sums_memory = aligned_alloc(64, step->n_sums * sizeof(float));
+    if (!sums)
+        return 0;
     for (uint32_t i = 0; i < step->n_layers; i++) {
-        const struct layer *layer = &step->layers[i];
-        const size_t kernel = (size_t)TAPS * layer->sums_in * layer->sums_out;
-        if (worker->sums)
-            worker->gradient.layers[i] =
-                (struct layer_gradient){worker->sums + floats, worker->sums + floats + kernel};
-        floats += kernel + (layer->sums_out + 15) / 16 * 16;
+        worker->sums[i] = sums;
+        sums += step->method->sums(&step->layers[i]);
     }
-    return floats;
-}
-
-static void pack_layer(struct step *step, uint32_t i)
-{
-    const struct layer *layer = &step->layers[i];
-    const struct layer_weights *packed = &step->packed.layers[i];
-    const float *kernel = step->weights + layer->kernel;
-    const int needs_low = step->loss.precise || i == 0 || i + 1 == step->n_layers;
-    conv_pack(kernel, layer->c_out, layer->c_in, layer->c_out_padded, layer->c_in_padded, 0,
-              layer->factor, packed->high, needs_low ? packed->low : NULL);
-    if (layer->back_in)
-        conv_pack(kernel, layer->c_in, layer->c_out, layer->back_out, layer->back_in, 1, 1,
-                  packed->back, NULL);
-    memcpy(packed->bias, step->weights + layer->bias, layer->c_out * sizeof(float));
+    return 1;
 }
 
 /* Adds all threads' sums of a layer to the gradient. */
 static void add_layer(struct step *step, uint32_t i)
 {
     const struct layer *layer = &step->layers[i];
-    const size_t n = (size_t)TAPS * layer->sums_in * layer->sums_out;
-    float *sums = step->workers[0].gradient.layers[i].sums,
-          *bias = step->workers[0].gradient.layers[i].bias;
+    const size_t n = step->method->sums(layer);
+    float *sums = step->workers[0].sums[i];
     for (uint32_t t = 1; t < step->n_threads; t++) {
-        const struct layer_gradient *more = &step->workers[t].gradient.layers[i];
+        const float *more = step->workers[t].sums[i];
+#pragma omp simd
         for (size_t k = 0; k < n; k++)
-            sums[k] += more->sums[k];
-        for (uint32_t o = 0; o < layer->c_out; o++)
-            bias[o] += more->bias[o];
+            sums[k] += more[k];
     }
-    float *kernel = step->gradient + layer->kernel;
-    const size_t tap_step = (size_t)layer->sums_in * layer->sums_out;
-    for (uint32_t o = 0; o < layer->c_out; o++)
-        for (uint32_t c = 0; c < layer->c_in; c++) {
-            const float *from =
-                sums +
-                (size_t)(o / LANES * layer->sums_in + c / LANES * LANES + o % LANES) * LANES +
-                c % LANES;
-            for (uint32_t tap = 0; tap < TAPS; tap++)
-                *kernel++ += layer->factor * from[tap * tap_step];
-        }
-    for (uint32_t o = 0; o < layer->c_out; o++)
-        step->gradient[layer->bias + o] += bias[o];
+    step->method->unpack(layer, sums, step->gradient);
 }
 
 static void run_patches(struct worker *worker)
 {
     const struct step *step = worker->step;
-    memset(worker->sums, 0, step->n_sums * sizeof(float));
-    worker->gradient.loss = 0;
+    memset(worker->sums_memory, 0, step->n_sums * sizeof(float));
+    worker->loss = 0;
     tile_begin();
     for (uint32_t p = worker->index; p < step->loss.patches; p += step->n_threads) {
         struct pixels pixels = {step->low, step->high, {0}};
         memcpy(pixels.choice, step->choices + (size_t)p * 5, sizeof pixels.choice);
-        patch_run(worker->workspace, &step->packed, &step->loss, &pixels, &worker->gradient);
+        worker->loss +=
+            step->method->run(worker->workspace, step->packed, &step->loss, &pixels, worker->sums);
     }
     tile_end();
 }
@@ -195,7 +143,7 @@ static void work(struct worker *worker)
 {
     struct step *step = worker->step;
     for (uint32_t i = worker->index; i < step->n_layers; i += step->n_threads)
-        pack_layer(step, i);
+        step->method->pack(&step->layers[i], step->weights, step->packed[i]);
     pthread_barrier_wait(&step->barrier);
     run_patches(worker);
     pthread_barrier_wait(&step->barrier);
@@ -250,36 +198,33 @@ static void *thread(void *argument)
 }
 
 struct step *step_new(uint32_t channels, uint32_t blocks, uint32_t scale, uint32_t side,
-                      uint32_t threads)
+                      uint32_t threads, uint32_t precision)
 {
-    if (!channels || channels % TILE_K || channels > 1024 || !blocks || blocks > MOST_BLOCKS ||
-        scale < 2 || scale > 4 || !side || side % TILE_PX || side > MOST_SIDE || !threads ||
-        threads > MOST_THREADS)
+    static const struct method *const methods[] = {&method_bf16, &method_bf16x3, &method_fp32};
+    if (precision >= sizeof methods / sizeof *methods)
+        return NULL;
+    if (!channels || channels % CHANNEL_MULTIPLE || channels > 1024 || !blocks ||
+        blocks > MOST_BLOCKS || scale < 2 || scale > 4 || !side || side % SIDE_MULTIPLE ||
+        side > MOST_SIDE || !threads || threads > MOST_THREADS)
         return NULL;
     struct step *step = calloc(1, sizeof *step);
     if (!step)
         return NULL;
     step->shape = (struct shape){channels, blocks, scale, side};
+    step->method = methods[precision];
     plan_layers(step);
-    const size_t bytes = place_packed(step, NULL);
-    step->packed_memory = aligned_alloc(64, bytes);
     step->workers = calloc(threads, sizeof *step->workers);
-    if (!step->packed_memory || !step->workers)
+    if (!take_packed(step) || !step->workers)
         goto failed;
-    memset(step->packed_memory, 0, bytes);
-    place_packed(step, step->packed_memory);
     pthread_mutex_init(&step->gate, NULL);
     step->n_workers = threads;
     for (uint32_t t = 0; t < threads; t++) {
         struct worker *worker = &step->workers[t];
         worker->step = step;
         worker->index = t;
-        worker->workspace = workspace_new(&step->shape);
-        step->n_sums = place_sums(step, worker);
-        worker->sums = aligned_alloc(64, (step->n_sums * sizeof(float) + 63) / 64 * 64);
-        if (!worker->workspace || !worker->sums)
+        worker->workspace = step->method->workspace_new(&step->shape);
+        if (!worker->workspace || !take_sums(step, worker))
             goto failed;
-        place_sums(step, worker);
     }
     pthread_mutex_lock(&step->gate);
     for (step->n_threads = 1; step->n_threads < threads; step->n_threads++) {
@@ -307,8 +252,8 @@ void step_free(struct step *step)
         pthread_barrier_destroy(&step->barrier);
     }
     for (uint32_t t = 0; step->workers && t < step->n_workers; t++) {
-        workspace_free(step->workers[t].workspace);
-        free(step->workers[t].sums);
+        step->method->workspace_free(step->workers[t].workspace);
+        free(step->workers[t].sums_memory);
     }
     free(step->workers);
     free(step->packed_memory);
@@ -334,19 +279,17 @@ void step_adam(struct step *step, const struct step_adam *numbers)
 }
 
 double step_run(struct step *step, const float *weights, const uint8_t *low, const uint8_t *high,
-                const int64_t *choices, uint32_t patches, float y_share, float mse, int precise,
-                float *gradient)
+                const int64_t *choices, uint32_t patches, float y_share, float mse, float *gradient)
 {
     step->weights = weights;
     step->low = low;
     step->high = high;
     step->choices = choices;
-    step->loss =
-        (struct loss){.y_share = y_share, .mse = mse, .patches = patches, .precise = precise};
+    step->loss = (struct loss){.y_share = y_share, .mse = mse, .patches = patches};
     step->gradient = gradient;
     run_job(step, work);
     double loss = 0;
     for (uint32_t t = 0; t < step->n_threads; t++)
-        loss += step->workers[t].gradient.loss;
+        loss += step->workers[t].loss;
     return loss;
 }

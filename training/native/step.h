@@ -17,21 +17,27 @@ struct step;
  * use, 0 where it was compiled without, -1 where it needs them in vain. */
 int step_tiles(void);
 
+/* How numbers are multiplied; sums are fp32 always. */
+enum step_precision {
+    STEP_BF16,   /* 8 bits; 16 in the forward sums of head and tail */
+    STEP_BF16X3, /* 16 bits in all forward sums */
+    STEP_FP32,
+};
+
 /* channels: a multiple of 32; blocks: 1 ... 32; scale: 2 ... 4; side: of a patch, low-resolution
- * pixels, a multiple of 16, at most 512. NULL for other numbers and when memory or threads are
- * short. */
+ * pixels, a multiple of 16, at most 512; precision: of enum step_precision. NULL for other numbers
+ * and when memory or threads are short. */
 struct step *step_new(uint32_t channels, uint32_t blocks, uint32_t scale, uint32_t side,
-                      uint32_t threads);
+                      uint32_t threads, uint32_t precision);
 void step_free(struct step *step);
 
 size_t step_weights(const struct step *step); /* floats */
 
 /* Adds the gradient to `gradient`; the loss.
  * low, high: the corpus, 8-bit R, G, B. choices: [patches][5], as corpus.py's; that they lie inside
- * is the caller's matter. y_share, mse: as device_step.py's. precise: the body's forward sums from
- * 16 instead of 8 bits. */
+ * is the caller's matter. y_share, mse: as device_step.py's. */
 double step_run(struct step *step, const float *weights, const uint8_t *low, const uint8_t *high,
-                const int64_t *choices, uint32_t patches, float y_share, float mse, int precise,
+                const int64_t *choices, uint32_t patches, float y_share, float mse,
                 float *gradient);
 
 /* The vectors [count] and numbers of optimiser.py's Adam, which says what they are. */

@@ -13,20 +13,13 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AVX512BF16__)
-#include <immintrin.h>
-#endif
+#define VEC_BYTES 64
+#include "vec.h"
 
-enum { LANES = 16, TILE_PX = 16, TILE_K = 32, TILE_BYTES = 1024 };
+enum { TILE_PX = 16, TILE_K = 32, TILE_BYTES = 1024 };
 
-/* They may lie anywhere in arrays of other types: gcc makes two halves of a memcpy() of 64 bytes,
- * which a load of the whole has to wait for. */
-typedef float vec __attribute__((vector_size(64), aligned(4), may_alias));
-typedef int32_t ivec __attribute__((vector_size(64), aligned(4)));
 typedef uint32_t uvec __attribute__((vector_size(64), aligned(4)));
 typedef uint16_t hvec __attribute__((vector_size(32), aligned(2), may_alias));
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* To bf16, to nearest even. */
 INLINE uint16_t number_narrow(float value)
@@ -112,21 +105,6 @@ INLINE void tile_end(void)
 }
 #endif
 
-INLINE vec vec_load(const float *from)
-{
-    return *(const vec *)from;
-}
-
-INLINE void vec_store(float *to, vec value)
-{
-    *(vec *)to = value;
-}
-
-INLINE vec vec_of(float value)
-{
-    return value - (vec){0};
-}
-
 /* 16 bf16 numbers, exactly. */
 INLINE vec vec_widen(const uint16_t *from)
 {
@@ -154,38 +132,6 @@ INLINE void vec_store_split(uint16_t *high, uint16_t *low, vec value)
 {
     vec_store_narrow(high, value);
     vec_store_narrow(low, value - vec_widen(high));
-}
-
-/* Where `mask` has all bits, `a`, else `b`. */
-INLINE vec vec_choose(ivec mask, vec a, vec b)
-{
-    return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
-}
-
-/* 1 / (1 + exp(-x)), relative error below 1e-6. */
-INLINE vec vec_sigmoid(vec x)
-{
-    const vec limit = vec_of(125.0f), rounder = vec_of(12582912.0f);
-    vec t = x * -1.44269504f;
-    t = vec_choose(t > limit, limit, t);
-    t = vec_choose(t < -limit, -limit, t);
-    const vec shifted = t + rounder;
-    const vec f = t - (shifted - rounder);
-    /* Taylor's series of 2^f, |f| <= 1/2: the next term is below 1e-6. */
-    vec p = vec_of(1.3333558e-3f);
-    p = p * f + 9.6181291e-3f;
-    p = p * f + 5.5504109e-2f;
-    p = p * f + 2.4022651e-1f;
-    p = p * f + 6.9314718e-1f;
-    p = p * f + 1.0f;
-    p = (vec)((ivec)p + ((ivec)shifted << 23));
-    const vec d = p + 1.0f;
-#if defined(__AVX512BF16__)
-    const vec r = (vec)_mm512_rcp14_ps((__m512)d);
-    return r * (2.0f - d * r);
-#else
-    return 1.0f / d;
-#endif
 }
 
 #endif
