@@ -20,6 +20,13 @@ typedef int32_t ivec __attribute__((vector_size(VEC_BYTES), aligned(4)));
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* Before loops over registers. clang does not know gcc's pragma. */
+#if defined(__clang__)
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define UNROLLED _Pragma("GCC unroll 16")
+#endif
+
 INLINE vec vec_load(const float *from)
 {
     return *(const vec *)from;

@@ -23,9 +23,12 @@ enum { TILE = 4, SPAN = 6, TAPS = 9 };
 
 /* Tiles whose spectra stay in the second cache, and numbers between two points' matrices, so that
  * the points do not meet in the same sets of the first. */
-enum { BLOCK = VEC_BYTES == 64 ? 48 : 24, GAP = 16 };
+#ifndef BL
+#define BL (VEC_BYTES == 64 ? 36 : 24)
+#endif
+enum { BLOCK = BL, GAP = 16 };
 
-/* The registers hold sums of MOST_ROWS rows of VECS vectors. */
+/* The registers hold the sums of so many rows of VECS vectors. */
 enum { MOST_ROWS = VEC_BYTES == 64 ? 12 : 6, VECS = 2 };
 
 INLINE void to_spectrum(const vec d[SPAN], vec t[SPAN])
@@ -87,22 +90,22 @@ INLINE void gradient_from_spectrum(const vec t[SPAN], vec g[3])
 INLINE void input_tile(const float *from, size_t pixel, size_t row, float *to, size_t step)
 {
     vec t[SPAN][SPAN];
-#pragma GCC unroll 6
+    UNROLLED
     for (int x = 0; x < SPAN; x++) {
         vec d[SPAN], c[SPAN];
-#pragma GCC unroll 6
+        UNROLLED
         for (int y = 0; y < SPAN; y++)
             d[y] = vec_load(from + y * row + x * pixel);
         to_spectrum(d, c);
-#pragma GCC unroll 6
+        UNROLLED
         for (int y = 0; y < SPAN; y++)
             t[y][x] = c[y];
     }
-#pragma GCC unroll 6
+    UNROLLED
     for (int y = 0; y < SPAN; y++) {
         vec c[SPAN];
         to_spectrum(t[y], c);
-#pragma GCC unroll 6
+        UNROLLED
         for (int x = 0; x < SPAN; x++, to += step)
             vec_store(to, c[x]);
     }
@@ -112,22 +115,22 @@ INLINE void input_tile(const float *from, size_t pixel, size_t row, float *to, s
 INLINE void gradient_tile(const float *from, size_t pixel, size_t row, float *to, size_t step)
 {
     vec t[SPAN][TILE];
-#pragma GCC unroll 4
+    UNROLLED
     for (int x = 0; x < TILE; x++) {
         vec d[TILE], c[SPAN];
-#pragma GCC unroll 4
+        UNROLLED
         for (int y = 0; y < TILE; y++)
             d[y] = vec_load(from + y * row + x * pixel);
         gradient_to_spectrum(d, c);
-#pragma GCC unroll 6
+        UNROLLED
         for (int y = 0; y < SPAN; y++)
             t[y][x] = c[y];
     }
-#pragma GCC unroll 6
+    UNROLLED
     for (int y = 0; y < SPAN; y++) {
         vec c[SPAN];
         gradient_to_spectrum(t[y], c);
-#pragma GCC unroll 6
+        UNROLLED
         for (int x = 0; x < SPAN; x++, to += step)
             vec_store(to, c[x]);
     }
@@ -154,110 +157,136 @@ INLINE void output_tile(const struct winograd *w, enum winograd_use use, const f
                         size_t step, size_t at, vec bias)
 {
     vec t[TILE][SPAN];
-#pragma GCC unroll 6
+    UNROLLED
     for (int x = 0; x < SPAN; x++) {
         vec m[SPAN], c[TILE];
-#pragma GCC unroll 6
+        UNROLLED
         for (int y = 0; y < SPAN; y++)
             m[y] = vec_load(from + (y * SPAN + x) * step);
         from_spectrum(m, c);
-#pragma GCC unroll 4
+        UNROLLED
         for (int y = 0; y < TILE; y++)
             t[y][x] = c[y];
     }
     const size_t row = (size_t)(w->side + 2) * w->c_out;
-#pragma GCC unroll 4
+    UNROLLED
     for (int y = 0; y < TILE; y++, at += row) {
         vec c[TILE];
         from_spectrum(t[y], c);
-#pragma GCC unroll 4
+        UNROLLED
         for (int x = 0; x < TILE; x++)
             use_vector(w, use, at + (size_t)x * w->c_out, c[x] + bias);
     }
 }
 
-/* c [rows][vecs * LANES] (+)= a [rows][n_k] times b [n_k][vecs * LANES]; the ..._row and ..._k are
- * the numbers between rows and between places on the way along k. */
-INLINE void multiply_tile(uint32_t rows, uint32_t vecs, uint32_t n_k, const float *a, size_t a_row,
-                          size_t a_k, const float *b, size_t b_k, float *c, size_t c_row, int add)
+/* c [rows][columns] (+)= a [rows][n_k] times b [n_k][columns]; rows: a multiple of 4. a_row and a_k
+ * are the numbers between a's rows and along them. Meanwhile the numbers `next`, as many as b or c
+ * has, are brought to the second cache. */
+struct product {
+    uint32_t rows, columns, n_k;
+    const float *a;
+    size_t a_row, a_k;
+    const float *b;
+    float *c;
+    int add;
+    const float *next;
+    size_t n_next;
+};
+
+INLINE void multiply_tile(const struct product *p, uint32_t rows, uint32_t vecs, const float *a,
+                          const float *b, float *c, const float *next, size_t next_step)
 {
+    const size_t a_row = p->a_row, a_k = p->a_k, columns = p->columns;
     vec sums[MOST_ROWS][VECS];
-#pragma GCC unroll 12
+    UNROLLED
     for (uint32_t r = 0; r < rows; r++)
-#pragma GCC unroll 2
-        for (uint32_t v = 0; v < vecs; v++)
-            sums[r][v] = add ? vec_load(c + r * c_row + v * LANES) : vec_of(0);
+        UNROLLED
+    for (uint32_t v = 0; v < vecs; v++)
+        sums[r][v] = p->add ? vec_load(c + r * columns + v * LANES) : vec_of(0);
     /* Pointers to every third row, and a row's length and its double, fit into registers. */
     const float *a3[MOST_ROWS / 3];
-#pragma GCC unroll 4
+    UNROLLED
     for (uint32_t r = 0; r < rows; r += 3)
         a3[r / 3] = a + r * a_row;
-    for (uint32_t k = 0; k < n_k; k++) {
+    for (uint32_t k = p->n_k; k > 0; k--) {
         vec right[VECS];
-#pragma GCC unroll 2
+        UNROLLED
         for (uint32_t v = 0; v < vecs; v++)
             right[v] = vec_load(b + v * LANES);
-#pragma GCC unroll 12
+        UNROLLED
         for (uint32_t r = 0; r < rows; r++) {
             const vec left = vec_of(a3[r / 3][r % 3 * a_row]);
-#pragma GCC unroll 2
+            UNROLLED
             for (uint32_t v = 0; v < vecs; v++)
                 sums[r][v] += left * right[v];
         }
-#pragma GCC unroll 4
+        __builtin_prefetch(next, 0, 2);
+        next += next_step;
+        UNROLLED
         for (uint32_t r = 0; r < rows; r += 3)
             a3[r / 3] += a_k;
-        b += b_k;
+        b += columns;
     }
-#pragma GCC unroll 12
+    UNROLLED
     for (uint32_t r = 0; r < rows; r++)
-#pragma GCC unroll 2
-        for (uint32_t v = 0; v < vecs; v++)
-            vec_store(c + r * c_row + v * LANES, sums[r][v]);
+        UNROLLED
+    for (uint32_t v = 0; v < vecs; v++)
+        vec_store(c + r * columns + v * LANES, sums[r][v]);
 }
 
-/* All rows of a panel of `vecs` vectors; rows: a multiple of 4. */
-INLINE void multiply_panel(uint32_t rows, uint32_t vecs, uint32_t n_k, const float *a, size_t a_row,
-                           size_t a_k, const float *b, size_t b_k, float *c, size_t c_row, int add)
+/* All rows of `vecs` vectors of columns; where what is to be brought goes on. */
+INLINE const float *multiply_panel(const struct product *p, uint32_t vecs, uint32_t column,
+                                   const float *next, size_t next_step)
 {
-    while (rows) {
-        uint32_t now;
-        if (rows >= MOST_ROWS && rows != MOST_ROWS + (MOST_ROWS == 12 ? 4 : 2)) {
+    const float *a = p->a, *b = p->b + column;
+    float *c = p->c + column;
+    for (uint32_t left = p->rows, now; left; left -= now) {
+        /* 16 as 8 + 8 rather than 12 + 4, and 8 as 4 + 4. */
+        if (left >= MOST_ROWS && left != MOST_ROWS / 3 * 4) {
             now = MOST_ROWS;
-            multiply_tile(MOST_ROWS, vecs, n_k, a, a_row, a_k, b, b_k, c, c_row, add);
-        } else if (MOST_ROWS == 12 && rows >= 8) {
+            multiply_tile(p, MOST_ROWS, vecs, a, b, c, next, next_step);
+        } else if (MOST_ROWS > 8 && left >= 8) {
             now = 8;
-            multiply_tile(8, vecs, n_k, a, a_row, a_k, b, b_k, c, c_row, add);
+            multiply_tile(p, 8, vecs, a, b, c, next, next_step);
         } else {
             now = 4;
-            multiply_tile(4, vecs, n_k, a, a_row, a_k, b, b_k, c, c_row, add);
+            multiply_tile(p, 4, vecs, a, b, c, next, next_step);
         }
-        a += now * a_row;
-        c += now * c_row;
-        rows -= now;
+        a += now * p->a_row;
+        c += now * p->columns;
+        next += p->n_k * next_step;
     }
+    return next;
 }
 
-/* c [rows][columns] = a [rows][n_k] times b [n_k][columns]. */
-static void multiply(uint32_t rows, uint32_t columns, uint32_t n_k, const float *a, const float *b,
-                     float *c)
+INLINE void multiply(const struct product *p)
 {
+    const uint32_t panel = VECS * LANES, panels = (p->columns + panel - 1) / panel,
+                   tiles = (p->rows + MOST_ROWS - 1) / MOST_ROWS;
+    const size_t turns = (size_t)panels * tiles * p->n_k,
+                 next_step = (p->n_next + turns - 1) / turns;
+    const float *next = p->next;
     uint32_t column = 0;
-    for (; column + VECS * LANES <= columns; column += VECS * LANES)
-        multiply_panel(rows, VECS, n_k, a, n_k, 1, b + column, columns, c + column, columns, 0);
-    for (; column < columns; column += LANES)
-        multiply_panel(rows, 1, n_k, a, n_k, 1, b + column, columns, c + column, columns, 0);
+    for (; column + panel <= p->columns; column += panel)
+        next = multiply_panel(p, VECS, column, next, next_step);
+    for (; column < p->columns; column += LANES)
+        next = multiply_panel(p, 1, column, next, next_step);
 }
 
-/* c [rows][columns] += a' [rows][n_k] times b [n_k][columns]. */
+/* c = a times b, which the next point's follows. */
+static void multiply_by_kernel(uint32_t rows, uint32_t columns, uint32_t n_k, const float *a,
+                               const float *b, float *c)
+{
+    const size_t n = (size_t)n_k * columns;
+    multiply(&(struct product){rows, columns, n_k, a, n_k, 1, b, c, 0, b + n, n});
+}
+
+/* c, which the next point's follows, += a' [rows][n_k] times b. */
 static void multiply_transposed(uint32_t rows, uint32_t columns, uint32_t n_k, const float *a,
                                 const float *b, float *c)
 {
-    uint32_t column = 0;
-    for (; column + VECS * LANES <= columns; column += VECS * LANES)
-        multiply_panel(rows, VECS, n_k, a, 1, rows, b + column, columns, c + column, columns, 1);
-    for (; column < columns; column += LANES)
-        multiply_panel(rows, 1, n_k, a, 1, rows, b + column, columns, c + column, columns, 1);
+    const size_t n = (size_t)rows * columns;
+    multiply(&(struct product){rows, columns, n_k, a, 1, rows, b, c, 1, c + n, n});
 }
 
 static size_t point_step(uint32_t channels)
@@ -329,8 +358,9 @@ void winograd_run(const struct winograd *w, float *room)
         count = block_at(w->side, tile);
         input_block(w->in, w->side, w->c_in, tile, count, inputs);
         for (uint32_t point = 0; point < WINOGRAD_POINTS; point++)
-            multiply(count, w->c_out, w->c_in, inputs + point * in_step,
-                     w->kernel + (size_t)point * w->c_in * w->c_out, sums + point * out_step);
+            multiply_by_kernel(count, w->c_out, w->c_in, inputs + point * in_step,
+                               w->kernel + (size_t)point * w->c_in * w->c_out,
+                               sums + point * out_step);
         switch (w->use) {
         case WINOGRAD_ADD:
             output_block(w, WINOGRAD_ADD, tile, count, sums);
