@@ -23,10 +23,7 @@ enum { TILE = 4, SPAN = 6, TAPS = 9 };
 
 /* Tiles whose spectra stay in the second cache, and numbers between two points' matrices, so that
  * the points do not meet in the same sets of the first. */
-#ifndef BL
-#define BL (VEC_BYTES == 64 ? 36 : 24)
-#endif
-enum { BLOCK = BL, GAP = 16 };
+enum { BLOCK = VEC_BYTES == 64 ? 36 : 24, GAP = 16 };
 
 /* The registers hold the sums of so many rows of VECS vectors. */
 enum { MOST_ROWS = VEC_BYTES == 64 ? 12 : 6, VECS = 2 };
@@ -86,7 +83,10 @@ INLINE void gradient_from_spectrum(const vec t[SPAN], vec g[3])
     g[2] = s1 + 4.0f * s2 + t[5];
 }
 
-/* Six by six pixels of LANES channels; `step` numbers between points. */
+/* A tile's functions bring the next one's pixels to the first cache: the processor does not foresee
+ * steps of a whole pixel.
+ *
+ * Six by six pixels of LANES channels; `step` numbers between points. */
 INLINE void input_tile(const float *from, size_t pixel, size_t row, float *to, size_t step)
 {
     vec t[SPAN][SPAN];
@@ -96,6 +96,9 @@ INLINE void input_tile(const float *from, size_t pixel, size_t row, float *to, s
         UNROLLED
         for (int y = 0; y < SPAN; y++)
             d[y] = vec_load(from + y * row + x * pixel);
+        UNROLLED
+        for (int y = 0; y < SPAN && x >= SPAN - TILE; y++)
+            __builtin_prefetch(from + y * row + (x + TILE) * pixel);
         to_spectrum(d, c);
         UNROLLED
         for (int y = 0; y < SPAN; y++)
@@ -121,6 +124,9 @@ INLINE void gradient_tile(const float *from, size_t pixel, size_t row, float *to
         UNROLLED
         for (int y = 0; y < TILE; y++)
             d[y] = vec_load(from + y * row + x * pixel);
+        UNROLLED
+        for (int y = 0; y < TILE; y++)
+            __builtin_prefetch(from + y * row + (x + TILE) * pixel);
         gradient_to_spectrum(d, c);
         UNROLLED
         for (int y = 0; y < SPAN; y++)
@@ -138,6 +144,12 @@ INLINE void gradient_tile(const float *from, size_t pixel, size_t row, float *to
 
 INLINE void use_vector(const struct winograd *w, enum winograd_use use, size_t at, vec value)
 {
+    const size_t ahead = at + TILE * w->c_out;
+    __builtin_prefetch(w->out + ahead);
+    if (use != WINOGRAD_ADD)
+        __builtin_prefetch(w->slope + ahead);
+    else if (w->add)
+        __builtin_prefetch(w->add + ahead);
     if (use == WINOGRAD_SILU) {
         const vec s = vec_sigmoid(value), rest = value - value * s;
         vec_store(w->slope + at, s * (1.0f + rest));
@@ -307,9 +319,9 @@ static size_t tile_place(uint32_t side, uint32_t tile, uint32_t channels)
 }
 
 static void input_block(const float *in, uint32_t side, uint32_t channels, uint32_t first,
-                        uint32_t count, float *to)
+                        uint32_t count, float *to, size_t step)
 {
-    const size_t step = point_step(channels), row = (size_t)(side + 2) * channels;
+    const size_t row = (size_t)(side + 2) * channels;
     for (uint32_t tile = first; tile < first + count; tile++) {
         const float *from = in + tile_place(side, tile, channels);
         for (uint32_t c = 0; c < channels; c += LANES, to += LANES)
@@ -329,9 +341,9 @@ static void gradient_block(const float *gradient, uint32_t side, uint32_t channe
 }
 
 INLINE void output_block(const struct winograd *w, enum winograd_use use, uint32_t first,
-                         uint32_t count, const float *from)
+                         uint32_t count, const float *from, size_t step)
 {
-    const size_t step = point_step(w->c_out), row = (size_t)(w->side + 2) * w->c_out;
+    const size_t row = (size_t)(w->side + 2) * w->c_out;
     for (uint32_t tile = first; tile < first + count; tile++) {
         const size_t at = tile_place(w->side, tile, w->c_out) + row + w->c_out;
         for (uint32_t c = 0; c < w->c_out; c += LANES, from += LANES)
@@ -352,24 +364,24 @@ static uint32_t block_at(uint32_t side, uint32_t tile)
 
 void winograd_run(const struct winograd *w, float *room)
 {
-    const size_t in_step = point_step(w->c_in), out_step = point_step(w->c_out);
-    float *inputs = room, *sums = room + WINOGRAD_POINTS * in_step;
+    const size_t step = point_step(w->c_in > w->c_out ? w->c_in : w->c_out);
+    /* A point's sums lie where the inputs of the one before are not needed any more. */
+    float *sums = room, *inputs = room + step;
     for (uint32_t tile = 0, count; tile < tiles_of(w->side); tile += count) {
         count = block_at(w->side, tile);
-        input_block(w->in, w->side, w->c_in, tile, count, inputs);
+        input_block(w->in, w->side, w->c_in, tile, count, inputs, step);
         for (uint32_t point = 0; point < WINOGRAD_POINTS; point++)
-            multiply_by_kernel(count, w->c_out, w->c_in, inputs + point * in_step,
-                               w->kernel + (size_t)point * w->c_in * w->c_out,
-                               sums + point * out_step);
+            multiply_by_kernel(count, w->c_out, w->c_in, inputs + point * step,
+                               w->kernel + (size_t)point * w->c_in * w->c_out, sums + point * step);
         switch (w->use) {
         case WINOGRAD_ADD:
-            output_block(w, WINOGRAD_ADD, tile, count, sums);
+            output_block(w, WINOGRAD_ADD, tile, count, sums, step);
             break;
         case WINOGRAD_SILU:
-            output_block(w, WINOGRAD_SILU, tile, count, sums);
+            output_block(w, WINOGRAD_SILU, tile, count, sums, step);
             break;
         case WINOGRAD_BACK_SILU:
-            output_block(w, WINOGRAD_BACK_SILU, tile, count, sums);
+            output_block(w, WINOGRAD_BACK_SILU, tile, count, sums, step);
             break;
         }
     }
@@ -384,7 +396,7 @@ void winograd_gradient(const float *in, uint32_t c_in, const float *out_gradient
     float *inputs = room, *gradients = room + WINOGRAD_POINTS * in_step;
     for (uint32_t tile = 0, count; tile < tiles_of(side); tile += count) {
         count = block_at(side, tile);
-        input_block(in, side, c_in, tile, count, inputs);
+        input_block(in, side, c_in, tile, count, inputs, in_step);
         gradient_block(out_gradient, side, c_out, tile, count, gradients);
         for (uint32_t point = 0; point < WINOGRAD_POINTS; point++)
             multiply_transposed(c_in, c_out, count, inputs + point * in_step,
