@@ -23,6 +23,7 @@ import torch
 import checkpoint
 import native_step
 import network
+import tail_fit
 from schedule import Phase
 from trainable import Trainable
 from training_loop import Options, Run, load_corpus
@@ -150,25 +151,28 @@ def parse_arguments():
     return parse_run(parser)
 
 
-def make_model(args, resume, scale):
+def make_model(args, resume, corpus):
     if resume:
         about = resume[1]["model"]
-        if about["scale"] != scale:
-            raise SystemExit(f"{args.resume}: scale {about['scale']}, the corpus has {scale}")
+        if about["scale"] != corpus.scale:
+            raise SystemExit(f"{args.resume}: scale {about['scale']}, the corpus has {corpus.scale}")
         return Trainable(**about)
     torch.manual_seed(args.seed)
     start = network.load(args.start) if args.start else None
     channels, blocks = (start.channels, start.blocks) if start else (args.channels, args.blocks)
-    model = Trainable(channels, blocks, scale, args.expand)
+    model = Trainable(channels, blocks, corpus.scale, args.expand).to(corpus.device)
     if start:
         model.start_from(start)
+        if start.scale != corpus.scale:
+            print(f"the start enlarges {start.scale} times: its tail is fitted to {corpus.scale}", flush=True)
+            tail_fit.fit(model, corpus, args.seed, shares_of(args.share, corpus))
     return model
 
 
 def main():
     args, resume = parse_arguments()
     corpus = load_corpus(args.corpus, args.device)
-    model = make_model(args, resume, corpus.scale).to(args.device)
+    model = make_model(args, resume, corpus).to(args.device)
     on_gpu = corpus.device.type == "cuda"
     native = None if on_gpu else native_library(args.native)
     has_bf16 = native and "bf16" in native.precisions

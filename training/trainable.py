@@ -60,12 +60,16 @@ class Trainable(nn.Module):
             for _, second in self.body:
                 second.kernel.zero_()
 
-    def forward(self, x, dtype=None):
+    def trunk(self, x, dtype=None):
+        """What the tail reads."""
         h0 = self.head(x)
         h = h0
         for first, second in self.body:
             h = h + second(functional.silu(first(h, dtype)), dtype)
-        return functional.pixel_shuffle(self.tail(h + h0), self.scale)
+        return h + h0
+
+    def forward(self, x, dtype=None):
+        return functional.pixel_shuffle(self.tail(self.trunk(x, dtype)), self.scale)
 
     def outputs(self, x, dtype=None):
         """[(share of the loss, output)]."""
@@ -97,13 +101,16 @@ class Trainable(nn.Module):
 
     @torch.no_grad()
     def start_from(self, plain):
-        """Takes the weights of a published network (batch norms folded) of the same shape."""
-        for name in ("channels", "blocks", "scale"):
+        """Takes the weights of a published network (batch norms folded) of the same channels and blocks; its tail only
+        if it has the same scale."""
+        for name in ("channels", "blocks"):
             if getattr(plain, name) != getattr(self, name):
                 raise SystemExit(f"the start has {name} {getattr(plain, name)}, this run {getattr(self, name)}")
         if plain.batch_norm:
             raise SystemExit("the start has batch norms: only folded networks can be trained on")
-        pairs = [(self.head, plain.head), (self.tail, plain.tail)]
+        pairs = [(self.head, plain.head)]
+        if plain.scale == self.scale:
+            pairs.append((self.tail, plain.tail))
         for (first, second), block in zip(self.body, plain.body):
             pairs += [(first, block.conv1), (second, block.conv2)]
         for mine, its in pairs:
