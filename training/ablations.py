@@ -24,6 +24,7 @@ VARIATIONS = {
     "no-synthetic": ["--share", "synthetic=0"],
     "synthetic-30": ["--share", "synthetic=0.3"],
     "expanded": ["--expand", "2"],
+    "soap": ["--optimiser", "soap"],
     "rate-4e-4": ["--rate", "4e-4"],
     "rate-16e-4": ["--rate", "16e-4"],
     "rgb-only": ["--y-share", "0"],

@@ -161,6 +161,8 @@ class NativeStep:
     def __call__(self, choices, numbers):
         self.add_gradient(choices)
         mine = self.optimiser
+        if type(mine) is not optimiser.Adam:
+            return mine.step(numbers)
         vectors = (mine.weights, mine.gradient, mine.mean, mine.square, mine.average, mine.rates)
         constants = (mine.clip_norm, optimiser.BETA1, optimiser.BETA2, optimiser.EPSILON)
         arguments = AdamArguments(

@@ -39,6 +39,8 @@ class Adam:
 
     def load(self, state):
         for name, tensor in self.state().items():
+            if name not in state:
+                raise SystemExit("the checkpoint is of a run with another --optimiser")
             if state[name].shape != tensor.shape:
                 raise SystemExit(f"the checkpoint has {state[name].numel()} weights, the network {tensor.numel()}")
             tensor.copy_(state[name])
@@ -49,6 +51,14 @@ class Adam:
         decay = min(average_decay, (1 + step) / (10 + step))
         return [rate, 1 / (1 - BETA1 ** (step + 1)), 1 / (1 - BETA2 ** (step + 1)), 1 - decay]
 
+    def _change(self, gradient, mean_correction, square_correction):
+        """What the weights change by at a rate of 1; `mean` has the gradient already."""
+        self.square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+        return self.mean * mean_correction / ((self.square * square_correction).sqrt() + EPSILON)
+
+    def refresh(self, step):
+        """What is to be done now and then, after step 0, 1, ..., and no CUDA graph can hold."""
+
     @torch.no_grad()
     def step(self, numbers):
         """`numbers` is numbers() as a tensor on the device. A gradient that is not finite changes nothing."""
@@ -58,8 +68,7 @@ class Adam:
         factor = (self.clip_norm / (norm + 1e-12)).clamp(max=1.0)
         gradient = torch.where(usable, self.gradient * factor, torch.zeros_like(self.gradient))
         self.mean.mul_(BETA1).add_(gradient, alpha=1 - BETA1)
-        self.square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-        change = self.mean * mean_correction / ((self.square * square_correction).sqrt() + EPSILON)
+        change = self._change(gradient, mean_correction, square_correction)
         self.weights.sub_(change * self.rates * (rate * usable))
         self.average.add_((self.weights - self.average) * share)
         self.gradient.zero_()

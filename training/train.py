@@ -26,7 +26,7 @@ import network
 import tail_fit
 from schedule import Phase
 from trainable import Trainable
-from training_loop import Options, Run, load_corpus
+from training_loop import OPTIMISERS, Options, Run, load_corpus
 
 STOPPED = 3
 # What a run that is resumed is told anew, or does without.
@@ -53,6 +53,7 @@ def add_run_arguments(parser):
     parser.add_argument("--decay", type=float, default=0.2, help="share of the steps in which the rate falls (0.2)")
     parser.add_argument("--mse", type=float, default=0.5, help="share of MSE in the last phase's loss (0.5)")
     parser.add_argument("--y-share", type=float, default=0.5, help="share of the loss that is measured on Y (0.5)")
+    parser.add_argument("--optimiser", choices=OPTIMISERS, default="adam", help="(adam)")
     parser.add_argument("--average", type=float, default=0.999, help="decay of the average of the weights (0.999)")
     parser.add_argument("--clip", type=float, default=0.1, help="longest gradient (0.1)")
     parser.add_argument("--share", action="append", default=[], metavar="KIND=SHARE",
@@ -92,7 +93,7 @@ def run_options(args, corpus, precision, finish_precision, **more):
         out=args.out, minutes=args.minutes, steps=args.steps,
         main=Phase(patch, batch, precision, 0.0),
         finish_phase=Phase(finish_patch, finish_batch, finish_precision, args.mse),
-        finish=args.finish, decay=args.decay, average_decay=args.average, clip_norm=args.clip,
+        finish=args.finish, decay=args.decay, optimiser=args.optimiser, average_decay=args.average, clip_norm=args.clip,
         y_share=args.y_share, seed=args.seed, shares=shares_of(args.share, corpus), select=args.select,
         save_seconds=args.save_seconds, validate_seconds=args.validate_seconds or (30 if on_gpu else 300),
         validate_px=args.validate_px, compiled=not args.no_compile, graph=not args.no_graph,

@@ -17,7 +17,9 @@ from device_step import DeviceStep, matrix_precision
 from optimiser import Adam
 from run_log import RunLog
 from schedule import Phase, Schedule, planned_total
+from soap import Soap
 
+OPTIMISERS = {"adam": Adam, "soap": Soap}
 SPEED_SECONDS = 60  # over which the time of a step is averaged
 
 
@@ -32,6 +34,7 @@ class Options:
     decay: float = 0.2
     rate: float = 8e-4
     warm_up: int = 500
+    optimiser: str = "adam"  # of OPTIMISERS
     average_decay: float = 0.999
     clip_norm: float = 0.1
     y_share: float = 0.5
@@ -55,7 +58,7 @@ class Run:
     def __init__(self, model, corpus, options, resume=None):
         self.model, self.corpus, self.options = model, corpus, options
         options.out.mkdir(parents=True, exist_ok=True)
-        self.optimiser = Adam(model, options.clip_norm, options.rate_factors)
+        self.optimiser = OPTIMISERS[options.optimiser](model, options.clip_norm, options.rate_factors)
         self.step = self.base = 0
         self.total, self.best, used_seconds = options.steps, None, 0.0
         if resume:
@@ -237,6 +240,7 @@ class Run:
         numbers = torch.tensor(numbers).to(device)
         for i in range(count):
             self.steps[name](choices[i], numbers[i])
+            self.optimiser.refresh(self.step + i)
         self.step += count
         if device.type == "cuda":  # while the device works on these steps
             self.drawn = (name, self.step, count), self.choosers[name].of_steps(self.step, count)

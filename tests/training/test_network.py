@@ -3,6 +3,7 @@
 import json
 import pathlib
 import subprocess
+import types
 
 import numpy
 import pytest
@@ -13,6 +14,7 @@ import network
 import photos
 import picture_quality
 import resize
+import tail_fit
 from int8_network import Int8Network, choose_codings
 from trainable import Trainable
 
@@ -46,6 +48,30 @@ def test_start_on_set5(sets):
     model = Trainable(64, 6, 2).collapsed()
     values = decibels(model, sets / "Set5")
     assert numpy.mean(values) == pytest.approx(33.665, abs=0.002)
+
+
+def test_a_start_of_another_scale_gets_the_best_tail():
+    """Patches that a network with another tail made: its tail is found, to the rounding of sums in fp32."""
+    random = torch.Generator().manual_seed(7)
+    torch.manual_seed(7)
+    start, teacher, model = Trainable(16, 2, 2), Trainable(16, 2, 3), Trainable(16, 2, 3)
+    for _, second in start.body:
+        torch.nn.init.normal_(second.kernel, std=0.1)
+    for each in (teacher, model):
+        each.start_from(start.collapsed())
+    torch.nn.init.normal_(teacher.tail.kernel, std=0.1)
+
+    def patches(choices, side_px):
+        low = torch.rand(len(choices), 3, side_px, side_px, generator=random)
+        return low, teacher(low).detach()
+
+    about = {"kind": "photo", "training": True, "height": 64, "width": 64, "lr_start_px": 0, "hr_start_px": 0}
+    corpus = types.SimpleNamespace(
+        pictures=[about], kinds=lambda: ["photo"], scale=3, device=torch.device("cpu"), patches=patches
+    )
+    tail_fit.fit(model, corpus, 1)
+    low, wanted = patches(torch.zeros(2, 5), 20)
+    assert (model(low) - wanted).abs().max() < 0.002 * wanted.std()
 
 
 def test_expanded_kernels_are_one_kernel(tmp_path):
