@@ -25,6 +25,7 @@
 #include "server/mcp.h"
 #include "server/mcp_jobs.h"
 #include "server/mcp_scratch.h"
+#include "server/stop_signals.h"
 
 /* How long calls that are in progress when the client closes its end may still take. */
 enum { GRACE_MS = 1000, GRACE_STEP_MS = 10 };
@@ -205,16 +206,12 @@ static bool take_standard_output(struct session *session)
     return session->out_fd >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0;
 }
 
-/* Before any thread is there, so that all of them leave signals to the descriptor. */
+/* Before any thread is started, so that all of them leave signals to the descriptor. */
 static bool take_signals(struct session *session)
 {
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
-    if (pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0)
+    if (!server_stop_signals_keep(&signals, true))
         return false;
     session->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
     return session->signal_fd >= 0;

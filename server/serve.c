@@ -20,6 +20,7 @@
 #include "server/key_file.h"
 #include "server/listener.h"
 #include "server/serve_options.h"
+#include "server/stop_signals.h"
 
 enum { MAX_PEM_BYTES = 1 << 20 };
 
@@ -296,11 +297,12 @@ static void drain(const struct service *service, const sigset_t *signals)
 static int run(struct service *service)
 {
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
     /* Before any thread starts: all of them leave these signals to this one. */
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    if (!server_stop_signals_keep(&signals, false)) {
+        struct server_problem problem;
+        server_fail(&problem, 500, "internal", "signals: %s", strerror(errno));
+        return fail(SERVER_EXIT_INTERNAL, &problem);
+    }
     signal(SIGPIPE, SIG_IGN);
     /* Too large a file (ulimit -f) is an error of that write. */
     signal(SIGXFSZ, SIG_IGN);
