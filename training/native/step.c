@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
 
 #include "method.h"
 #include "tile.h"
@@ -124,9 +127,33 @@ static void add_layer(struct step *step, uint32_t i)
     step->method->unpack(layer, sums, step->gradient);
 }
 
+/* Numbers below 1e-38 count as zero: processors take a hundred times as long for them, and where
+ * SiLU cuts a channel off there is nothing else. What to give to small_numbers_end(). */
+static unsigned small_numbers_begin(void)
+{
+#if defined(__SSE__)
+    enum { FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x0040 };
+    const unsigned kept = _mm_getcsr();
+    _mm_setcsr(kept | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
+    return kept;
+#else
+    return 0;
+#endif
+}
+
+static void small_numbers_end(unsigned kept)
+{
+#if defined(__SSE__)
+    _mm_setcsr(kept);
+#else
+    (void)kept;
+#endif
+}
+
 static void run_patches(struct worker *worker)
 {
     const struct step *step = worker->step;
+    const unsigned kept = small_numbers_begin();
     memset(worker->sums_memory, 0, step->n_sums * sizeof(float));
     worker->loss = 0;
     tile_begin();
@@ -137,6 +164,7 @@ static void run_patches(struct worker *worker)
             step->method->run(worker->workspace, step->packed, &step->loss, &pixels, worker->sums);
     }
     tile_end();
+    small_numbers_end(kept);
 }
 
 static void work(struct worker *worker)
