@@ -147,6 +147,16 @@ def test_the_best_way_is_the_cpus(tmp_path, monkeypatch, flags, way):
     assert native_step.best_way() == way
 
 
+@pytest.mark.parametrize(
+    "channels,side,precision,fit",
+    [(32, 16, "fp32", True), (16, 16, "fp32", False), (32, 24, "fp32", False), (32, 16, "bf16", False),
+     (32, 16, "tf32", False)],
+)
+def test_pytorch_takes_what_the_library_is_not_for(channels, side, precision, fit):
+    loaded = types.SimpleNamespace(precisions=native_step.WAYS["avx2"].precisions)
+    assert native_step.fits(Trainable(channels, 1, 2), Phase(side, 1, precision, 0.0), loaded) == fit
+
+
 def test_a_compiler_that_fails_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("CC", str(tmp_path / "no-compiler"))
     with pytest.raises(RuntimeError, match="no-compiler"):
