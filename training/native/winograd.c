@@ -1,146 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * F(4x4, 3x3) at the points 0, 1, -1, 2, -2 and infinity, as in Lavin and Gray, "Fast Algorithms
- * for Convolutional Neural Networks", 2015: with its matrices A, B and G the outputs of a tile are
- * A' ((G g G') * (B' d B)) A. The kernel's gradient is the transposed of that:
- * G' (sum over tiles of (B' d B) * (A y A')) G. The products at each of 36 points are those of
- * matrices, tiles by channels.
+ * Blocks of tiles are transformed, multiplied at each point by the kernel's spectrum, tiles by
+ * channels, and transformed back.
  */
 #include "winograd.h"
 
-#include <string.h>
+#include "product.h"
+#include "spectrum.h"
 
-#if defined(__AVX512F__)
-#define VEC_BYTES 64
-#elif defined(__AVX2__)
-#define VEC_BYTES 32
-#else
-#define VEC_BYTES 16
-#endif
-#include "vec.h"
-
-enum { TILE = 4, SPAN = 6, TAPS = 9 };
+enum { TAPS = 9 };
 
 /* Tiles whose spectra stay in the second cache, and numbers between two points' matrices, so that
  * the points do not meet in the same sets of the first. */
 enum { BLOCK = VEC_BYTES == 64 ? 36 : 24, GAP = 16 };
-
-/* The registers hold the sums of so many rows of VECS vectors. */
-enum { MOST_ROWS = VEC_BYTES == 64 ? 12 : 6, VECS = 2 };
-
-INLINE void to_spectrum(const vec d[SPAN], vec t[SPAN])
-{
-    const vec a = d[4] - 4.0f * d[2], b = d[3] - 4.0f * d[1];
-    const vec p = d[4] - d[2], q = d[3] - d[1];
-    t[0] = 4.0f * d[0] + (d[4] - 5.0f * d[2]);
-    t[1] = a + b;
-    t[2] = a - b;
-    t[3] = p + 2.0f * q;
-    t[4] = p - 2.0f * q;
-    t[5] = 4.0f * d[1] + (d[5] - 5.0f * d[3]);
-}
-
-INLINE void from_spectrum(const vec m[SPAN], vec y[TILE])
-{
-    const vec s1 = m[1] + m[2], d1 = m[1] - m[2], s2 = m[3] + m[4], d2 = m[3] - m[4];
-    y[0] = m[0] + s1 + s2;
-    y[1] = d1 + 2.0f * d2;
-    y[2] = s1 + 4.0f * s2;
-    y[3] = d1 + 8.0f * d2 + m[5];
-}
-
-/* The transposed of from_spectrum(). */
-INLINE void gradient_to_spectrum(const vec y[TILE], vec m[SPAN])
-{
-    const vec s1 = y[0] + y[2], d1 = y[1] + y[3];
-    const vec s2 = y[0] + 4.0f * y[2], d2 = y[1] + 4.0f * y[3];
-    m[0] = y[0];
-    m[1] = s1 + d1;
-    m[2] = s1 - d1;
-    m[3] = s2 + 2.0f * d2;
-    m[4] = s2 - 2.0f * d2;
-    m[5] = y[3];
-}
-
-INLINE void kernel_to_spectrum(const vec g[3], vec t[SPAN])
-{
-    const vec s = g[0] + g[2], p = g[0] + 4.0f * g[2], q = 2.0f * g[1];
-    t[0] = 0.25f * g[0];
-    t[1] = (-1.0f / 6) * (s + g[1]);
-    t[2] = (-1.0f / 6) * (s - g[1]);
-    t[3] = (1.0f / 24) * (p + q);
-    t[4] = (1.0f / 24) * (p - q);
-    t[5] = g[2];
-}
-
-/* The transposed of kernel_to_spectrum(). */
-INLINE void gradient_from_spectrum(const vec t[SPAN], vec g[3])
-{
-    const vec s1 = (-1.0f / 6) * (t[1] + t[2]), d1 = (-1.0f / 6) * (t[1] - t[2]);
-    const vec s2 = (1.0f / 24) * (t[3] + t[4]), d2 = (1.0f / 12) * (t[3] - t[4]);
-    g[0] = 0.25f * t[0] + s1 + s2;
-    g[1] = d1 + d2;
-    g[2] = s1 + 4.0f * s2 + t[5];
-}
-
-/* A tile's functions bring the next one's pixels to the first cache: the processor does not foresee
- * steps of a whole pixel.
- *
- * Six by six pixels of LANES channels; `step` numbers between points. */
-INLINE void input_tile(const float *from, size_t pixel, size_t row, float *to, size_t step)
-{
-    vec t[SPAN][SPAN];
-    UNROLLED
-    for (int x = 0; x < SPAN; x++) {
-        vec d[SPAN], c[SPAN];
-        UNROLLED
-        for (int y = 0; y < SPAN; y++)
-            d[y] = vec_load(from + y * row + x * pixel);
-        UNROLLED
-        for (int y = 0; y < SPAN && x >= SPAN - TILE; y++)
-            __builtin_prefetch(from + y * row + (x + TILE) * pixel);
-        to_spectrum(d, c);
-        UNROLLED
-        for (int y = 0; y < SPAN; y++)
-            t[y][x] = c[y];
-    }
-    UNROLLED
-    for (int y = 0; y < SPAN; y++) {
-        vec c[SPAN];
-        to_spectrum(t[y], c);
-        UNROLLED
-        for (int x = 0; x < SPAN; x++, to += step)
-            vec_store(to, c[x]);
-    }
-}
-
-/* Four by four pixels. */
-INLINE void gradient_tile(const float *from, size_t pixel, size_t row, float *to, size_t step)
-{
-    vec t[SPAN][TILE];
-    UNROLLED
-    for (int x = 0; x < TILE; x++) {
-        vec d[TILE], c[SPAN];
-        UNROLLED
-        for (int y = 0; y < TILE; y++)
-            d[y] = vec_load(from + y * row + x * pixel);
-        UNROLLED
-        for (int y = 0; y < TILE; y++)
-            __builtin_prefetch(from + y * row + (x + TILE) * pixel);
-        gradient_to_spectrum(d, c);
-        UNROLLED
-        for (int y = 0; y < SPAN; y++)
-            t[y][x] = c[y];
-    }
-    UNROLLED
-    for (int y = 0; y < SPAN; y++) {
-        vec c[SPAN];
-        gradient_to_spectrum(t[y], c);
-        UNROLLED
-        for (int x = 0; x < SPAN; x++, to += step)
-            vec_store(to, c[x]);
-    }
-}
 
 INLINE void use_vector(const struct winograd *w, enum winograd_use use, size_t at, vec value)
 {
@@ -189,100 +61,6 @@ INLINE void output_tile(const struct winograd *w, enum winograd_use use, const f
         for (int x = 0; x < TILE; x++)
             use_vector(w, use, at + (size_t)x * w->c_out, c[x] + bias);
     }
-}
-
-/* c [rows][columns] (+)= a [rows][n_k] times b [n_k][columns]; rows: a multiple of 4. a_row and a_k
- * are the numbers between a's rows and along them. Meanwhile the numbers `next`, as many as b or c
- * has, are brought to the second cache. */
-struct product {
-    uint32_t rows, columns, n_k;
-    const float *a;
-    size_t a_row, a_k;
-    const float *b;
-    float *c;
-    int add;
-    const float *next;
-    size_t n_next;
-};
-
-INLINE void multiply_tile(const struct product *p, uint32_t rows, uint32_t vecs, const float *a,
-                          const float *b, float *c, const float *next, size_t next_step)
-{
-    const size_t a_row = p->a_row, a_k = p->a_k, columns = p->columns;
-    vec sums[MOST_ROWS][VECS];
-    UNROLLED
-    for (uint32_t r = 0; r < rows; r++)
-        UNROLLED
-    for (uint32_t v = 0; v < vecs; v++)
-        sums[r][v] = p->add ? vec_load(c + r * columns + v * LANES) : vec_of(0);
-    /* Pointers to every third row, and a row's length and its double, fit into registers. */
-    const float *a3[MOST_ROWS / 3];
-    UNROLLED
-    for (uint32_t r = 0; r < rows; r += 3)
-        a3[r / 3] = a + r * a_row;
-    for (uint32_t k = p->n_k; k > 0; k--) {
-        vec right[VECS];
-        UNROLLED
-        for (uint32_t v = 0; v < vecs; v++)
-            right[v] = vec_load(b + v * LANES);
-        UNROLLED
-        for (uint32_t r = 0; r < rows; r++) {
-            const vec left = vec_of(a3[r / 3][r % 3 * a_row]);
-            UNROLLED
-            for (uint32_t v = 0; v < vecs; v++)
-                sums[r][v] += left * right[v];
-        }
-        __builtin_prefetch(next, 0, 2);
-        next += next_step;
-        UNROLLED
-        for (uint32_t r = 0; r < rows; r += 3)
-            a3[r / 3] += a_k;
-        b += columns;
-    }
-    UNROLLED
-    for (uint32_t r = 0; r < rows; r++)
-        UNROLLED
-    for (uint32_t v = 0; v < vecs; v++)
-        vec_store(c + r * columns + v * LANES, sums[r][v]);
-}
-
-/* All rows of `vecs` vectors of columns; where what is to be brought goes on. */
-INLINE const float *multiply_panel(const struct product *p, uint32_t vecs, uint32_t column,
-                                   const float *next, size_t next_step)
-{
-    const float *a = p->a, *b = p->b + column;
-    float *c = p->c + column;
-    for (uint32_t left = p->rows, now; left; left -= now) {
-        /* 16 as 8 + 8 rather than 12 + 4, and 8 as 4 + 4. */
-        if (left >= MOST_ROWS && left != MOST_ROWS / 3 * 4) {
-            now = MOST_ROWS;
-            multiply_tile(p, MOST_ROWS, vecs, a, b, c, next, next_step);
-        } else if (MOST_ROWS > 8 && left >= 8) {
-            now = 8;
-            multiply_tile(p, 8, vecs, a, b, c, next, next_step);
-        } else {
-            now = 4;
-            multiply_tile(p, 4, vecs, a, b, c, next, next_step);
-        }
-        a += now * p->a_row;
-        c += now * p->columns;
-        next += p->n_k * next_step;
-    }
-    return next;
-}
-
-INLINE void multiply(const struct product *p)
-{
-    const uint32_t panel = VECS * LANES, panels = (p->columns + panel - 1) / panel,
-                   tiles = (p->rows + MOST_ROWS - 1) / MOST_ROWS;
-    const size_t turns = (size_t)panels * tiles * p->n_k,
-                 next_step = (p->n_next + turns - 1) / turns;
-    const float *next = p->next;
-    uint32_t column = 0;
-    for (; column + panel <= p->columns; column += panel)
-        next = multiply_panel(p, VECS, column, next, next_step);
-    for (; column < p->columns; column += LANES)
-        next = multiply_panel(p, 1, column, next, next_step);
 }
 
 /* c = a times b, which the next point's follows. */
