@@ -108,7 +108,7 @@ def native_library(wish):
         return None
     try:
         loaded = native_step.library(way)
-        print(f"steps in C, in {way}", flush=True)
+        print(f"steps in C, in {way} ({', '.join(loaded.precisions)})", flush=True)
         return loaded
     except RuntimeError as error:
         if wish == "yes":
