@@ -74,7 +74,8 @@ fail() {
 tests=no
 while [ $# -gt 0 ]; do
     case $1 in
-    --training) packages="$packages python3-torch" ;;
+    # Without OpenBLAS Debian's PyTorch multiplies matrices by the reference BLAS, dozens of times slower.
+    --training) packages="$packages python3-torch libopenblas0-pthread" ;;
     --tests) tests=yes ;;
     --list)
         echo $packages

@@ -18,6 +18,8 @@ import os
 import pathlib
 import sys
 
+# Of the small matrices here: OpenBLAS's threads wait for each other longer than they multiply.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import torch
 
 import checkpoint
