@@ -24,17 +24,21 @@ static const char help[] =
     "would\n"
     "be saved: PSNR and SSIM on Y (as in MATLAB), PSNR on RGB, and the PSNR of MATLAB's bicubic\n"
     "enlargement. As many pixels as the scale are left out along each edge.\n"
-    "\n" CLI_ENGINE_OPTIONS_HELP
+    "\n"
+    "      --scale N            that of the LR pictures: 2 or 4 (default: what the model does in "
+    "one)\n"
+    "" CLI_ENGINE_OPTIONS_HELP
     "      --json               one JSON object: images[] and mean, each with psnr_y, ssim_y,\n"
     "                           psnr_rgb, bicubic_psnr_y\n"
     "  -h, --help               this text\n"
     "\n" CLI_EXIT_STATUS_HELP;
 
-enum { OPTION_JSON = CLI_OPTION_OF_COMMAND };
+enum { OPTION_JSON = CLI_OPTION_OF_COMMAND, OPTION_SCALE };
 
 static const struct option long_options[] = {
     CLI_ENGINE_OPTIONS,
     {"json", no_argument, NULL, OPTION_JSON},
+    {"scale", required_argument, NULL, OPTION_SCALE},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
@@ -97,6 +101,19 @@ static int load(const char *path, pipersr_frame *frame)
     return cli_exit_of_media(status);
 }
 
+/* Of 8-bit R, G, B; `data` is NULL without memory. */
+static pipersr_frame new_frame(uint32_t width_px, uint32_t height_px)
+{
+    return (pipersr_frame){malloc((size_t)width_px * height_px * 3), (ptrdiff_t)width_px * 3,
+                           width_px, height_px, PIPERSR_RGB8};
+}
+
+static int fail_memory(const struct cli_evaluation_pair *pair)
+{
+    cli_error("%s: out of memory", pair->low_path);
+    return CLI_EXIT_MEMORY;
+}
+
 /* Originals need not be multiples of the scale: what is left over at the right and the bottom was
  * cropped before the LR picture was made. */
 static bool sizes_fit(const pipersr_frame *low, const pipersr_frame *original, uint32_t scale)
@@ -123,14 +140,8 @@ static int load_pair(const struct cli_evaluation_pair *pair, uint32_t scale,
     }
     original->width_px = low->width_px * scale;
     original->height_px = low->height_px * scale;
-    pictures->enlarged = *original;
-    pictures->enlarged.stride_bytes = (ptrdiff_t)original->width_px * 3;
-    pictures->enlarged.data = malloc((size_t)original->width_px * original->height_px * 3);
-    if (!pictures->enlarged.data) {
-        cli_error("%s: out of memory", pair->low_path);
-        return CLI_EXIT_MEMORY;
-    }
-    return CLI_EXIT_OK;
+    pictures->enlarged = new_frame(original->width_px, original->height_px);
+    return pictures->enlarged.data ? CLI_EXIT_OK : fail_memory(pair);
 }
 
 static int fail_upscale(const struct cli_evaluation_pair *pair, pipersr_status status,
@@ -144,6 +155,31 @@ static int fail_upscale(const struct cli_evaluation_pair *pair, pipersr_status s
     return cli_exit_of_engine(status);
 }
 
+static int run_pass(const struct cli_evaluation_pair *pair, pipersr_upscaler *upscaler,
+                    const pipersr_frame *in, const pipersr_frame *out)
+{
+    const pipersr_status status = pipersr_upscale(upscaler, in, out);
+    return status == PIPERSR_OK ? CLI_EXIT_OK : fail_upscale(pair, status, upscaler);
+}
+
+/* Between two passes the picture is rounded to 8 bits, as in `pipersr upscale`. */
+static int enlarge(const struct cli_evaluation_pair *pair, const struct cli_engine *engine,
+                   const struct pictures *pictures)
+{
+    const pipersr_frame *low = &pictures->low;
+    if (engine->passes == 1)
+        return run_pass(pair, engine->pass[0], low, &pictures->enlarged);
+    const uint32_t own = engine->model_info.scale;
+    const pipersr_frame between = new_frame(low->width_px * own, low->height_px * own);
+    if (!between.data)
+        return fail_memory(pair);
+    int status = run_pass(pair, engine->pass[0], low, &between);
+    if (status == CLI_EXIT_OK)
+        status = run_pass(pair, engine->pass[1], &between, &pictures->enlarged);
+    free(between.data);
+    return status;
+}
+
 static int measure_pictures(const struct cli_evaluation_pair *pair, const struct cli_engine *engine,
                             const struct pictures *pictures, struct measures *measures)
 {
@@ -152,10 +188,9 @@ static int measure_pictures(const struct cli_evaluation_pair *pair, const struct
         cli_picture_enlarge_bicubic(&pictures->low, engine->scale, &pictures->enlarged) &&
         cli_picture_compare(&pictures->enlarged, &pictures->original, engine->scale, &bicubic);
     if (measured) {
-        pipersr_status status =
-            pipersr_upscale(engine->pass[0], &pictures->low, &pictures->enlarged);
-        if (status != PIPERSR_OK)
-            return fail_upscale(pair, status, engine->pass[0]);
+        const int status = enlarge(pair, engine, pictures);
+        if (status != CLI_EXIT_OK)
+            return status;
         measured = cli_picture_compare(&pictures->enlarged, &pictures->original, engine->scale,
                                        &measures->network);
     }
@@ -326,8 +361,9 @@ int cli_bench_quality(const char *program_path, int argc, char **argv)
             return cli_option_problem("bench quality", option, argv);
         if (option == OPTION_JSON)
             options.json = true;
-        else if (cli_parse_engine_option("bench quality", option, optarg, &options.engine) !=
-                 CLI_EXIT_OK)
+        else if ((option == OPTION_SCALE ? cli_parse_scale("bench quality", optarg, &options.engine)
+                                         : cli_parse_engine_option("bench quality", option, optarg,
+                                                                   &options.engine)) != CLI_EXIT_OK)
             return CLI_EXIT_USAGE;
     }
     if (optind + 1 != argc)

@@ -256,7 +256,7 @@ static int start(struct run *run, struct media_output *output)
     struct cli_model_bytes model;
     struct media_error output_error = {""};
     pipersr_error error = {""};
-    int status = cli_model_choose(options->model, PIPERSR_USE_PHOTO, &run->model);
+    int status = cli_model_choose(options->model, PIPERSR_USE_PHOTO, 0, &run->model);
     if (status == CLI_EXIT_OK)
         status = find_pictures(run);
     if (status != CLI_EXIT_OK)

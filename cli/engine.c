@@ -32,7 +32,7 @@ static int load(const struct cli_model_choice *choice, pipersr_model **model)
 int cli_model_open(const struct cli_engine_options *options, pipersr_model **model)
 {
     struct cli_model_choice choice;
-    const int chosen = cli_model_choose(options->model, PIPERSR_USE_PHOTO, &choice);
+    const int chosen = cli_model_choose(options->model, PIPERSR_USE_PHOTO, options->scale, &choice);
     return chosen == CLI_EXIT_OK ? load(&choice, model) : chosen;
 }
 
@@ -45,11 +45,20 @@ static void close_passes(struct cli_engine *engine)
     }
 }
 
+/* Number of passes of the model that give `scale`, or 0. */
+static unsigned passes_for(unsigned scale, unsigned model_scale)
+{
+    if (scale == model_scale)
+        return 1;
+    return scale == model_scale * model_scale ? 2 : 0;
+}
+
 /* Loads the model for the engine's use, unless it is there. */
 static int open_model(struct cli_engine *engine)
 {
     struct cli_model_choice choice;
-    int status = cli_model_choose(engine->options->model, engine->use, &choice);
+    int status =
+        cli_model_choose(engine->options->model, engine->use, engine->options->scale, &choice);
     if (status != CLI_EXIT_OK || (engine->model && engine->built_in == choice.built_in))
         return status;
     close_passes(engine);
@@ -60,15 +69,10 @@ static int open_model(struct cli_engine *engine)
         return status;
     engine->built_in = choice.built_in;
     pipersr_model_get_info(engine->model, &engine->model_info);
+    const unsigned own = engine->model_info.scale;
+    engine->scale = engine->options->scale ? engine->options->scale : own;
+    engine->passes = passes_for(engine->scale, own);
     return CLI_EXIT_OK;
-}
-
-/* Number of passes of the model that give `scale`, or 0. */
-static unsigned passes_for(unsigned scale, unsigned model_scale)
-{
-    if (scale == model_scale)
-        return 1;
-    return scale == model_scale * model_scale ? 2 : 0;
 }
 
 /* A later pass works on a picture that is wider by the model's scale, and needs as much more. */
@@ -110,9 +114,7 @@ int cli_engine_open(const char *command, const struct cli_engine_options *option
     int status = open_model(engine);
     if (status != CLI_EXIT_OK)
         return status;
-    unsigned own = engine->model_info.scale;
-    engine->scale = options->scale ? options->scale : own;
-    engine->passes = passes_for(engine->scale, own);
+    const unsigned own = engine->model_info.scale;
     if (engine->passes == 0)
         status = cli_usage_error(command, "--scale %u: this model enlarges %u times, so %u or %u",
                                  engine->scale, own, own, own * own);

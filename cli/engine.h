@@ -10,8 +10,9 @@
 #include "media/job.h"
 
 struct cli_engine_options {
-    const char *model; /* NAME or FILE, as cli_model_choose() takes it; NULL: what suits the use */
-    uint32_t threads;  /* 0: all CPUs */
+    const char
+        *model; /* NAME or FILE, as cli_model_choose() takes it; NULL: what suits use and scale */
+    uint32_t threads; /* 0: all CPUs */
     pipersr_precision precision;
     pipersr_isa isa;
     uint64_t memory_limit_bytes; /* of all passes together; 0: none */
@@ -40,7 +41,8 @@ int cli_engine_open(const char *command, const struct cli_engine_options *option
                     struct cli_engine *engine);
 
 /* Makes the passes anew where the use has another model, or --precision auto means something else
- * for it. The scale stays. After a failure, which has told its message, it may be called again. */
+ * for it. The scale stays, the number of passes may not. After a failure, which has told its
+ * message, it may be called again. */
 int cli_engine_use(struct cli_engine *engine, pipersr_use use);
 
 /* The model as --model finds it again, also from another folder: a built-in model's name or an

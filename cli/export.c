@@ -82,7 +82,7 @@ static bool add_to_python_path(const char *folder)
 static int model_as_file(const char *value, char *path, size_t size)
 {
     struct cli_model_choice choice;
-    int status = cli_model_choose(value, PIPERSR_USE_PHOTO, &choice);
+    int status = cli_model_choose(value, PIPERSR_USE_PHOTO, 0, &choice);
     if (status != CLI_EXIT_OK)
         return status;
     if (!choice.built_in) {

@@ -34,13 +34,14 @@ static int fail_unknown(const char *value)
     return CLI_EXIT_INPUT;
 }
 
-int cli_model_choose(const char *value, pipersr_use use, struct cli_model_choice *choice)
+int cli_model_choose(const char *value, pipersr_use use, uint32_t scale,
+                     struct cli_model_choice *choice)
 {
     *choice = (struct cli_model_choice){0};
     if (value && !is_path(value))
         choice->built_in = pipersr_model_find_built_in(value);
     else if (!value)
-        choice->built_in = pipersr_model_built_in_for(use);
+        choice->built_in = pipersr_model_built_in_at(use, scale);
     if (choice->built_in)
         return CLI_EXIT_OK;
     /* Of a path, whoever opens it says best what is wrong with it. */

@@ -15,9 +15,11 @@ struct cli_model_choice {
     const char *path; /* the value of the option; it need not exist */
 };
 
-/* `value` is the option's, or NULL for the built-in model that suits `use`. Returns CLI_EXIT_OK, or
+/* `value` is the option's, or NULL for the built-in model that suits `use` and `scale` (0: any).
+ * Returns CLI_EXIT_OK, or
  * CLI_EXIT_INPUT with a message that names the built-in models. */
-int cli_model_choose(const char *value, pipersr_use use, struct cli_model_choice *choice);
+int cli_model_choose(const char *value, pipersr_use use, uint32_t scale,
+                     struct cli_model_choice *choice);
 
 /* What to call it in messages: the built-in model's name, or the path. */
 const char *cli_model_choice_name(const struct cli_model_choice *choice);

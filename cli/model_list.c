@@ -30,12 +30,17 @@ json_t *cli_model_json(const pipersr_model_info *model)
                      (json_int_t)model->macs_per_px);
 }
 
-/* '*': what photos get without --model, and videos unless one has the 'v'. */
+/* '*': what photos get without --model, and videos unless one has the 'v'; '4': photos with --scale
+ * 4. */
 static char mark_of(const pipersr_built_in_model *built_in)
 {
     if (built_in == pipersr_model_built_in_for(PIPERSR_USE_PHOTO))
         return '*';
-    return built_in == pipersr_model_built_in_for(PIPERSR_USE_VIDEO) ? 'v' : ' ';
+    if (built_in == pipersr_model_built_in_for(PIPERSR_USE_VIDEO))
+        return 'v';
+    const bool has_scale =
+        built_in == pipersr_model_built_in_at(PIPERSR_USE_PHOTO, built_in->scale);
+    return has_scale ? (char)('0' + built_in->scale) : ' ';
 }
 
 static void print_row(const pipersr_built_in_model *built_in, const pipersr_model_info *model)
@@ -88,6 +93,7 @@ int cli_model_list(bool json)
     if (json)
         cli_json_print(json_pack("{s:o}", "models", list), stdout);
     else
-        puts("without --model: * for all, v for videos; network: channels x blocks");
+        puts("without --model: * for all, v for videos, 4 with --scale 4; network: channels x "
+             "blocks");
     return cli_flush_stdout();
 }

@@ -135,6 +135,15 @@ int cli_parse_engine_option(const char *command, int option, const char *value,
     }
 }
 
+int cli_parse_scale(const char *command, const char *value, struct cli_engine_options *options)
+{
+    uint64_t number;
+    if (!cli_parse_integer(value, 2, 16, &number))
+        return cli_usage_error(command, "--scale takes 2 or 4, not '%s'", value);
+    options->scale = (uint32_t)number;
+    return CLI_EXIT_OK;
+}
+
 int cli_option_problem(const char *command, int result, char **argv)
 {
     /* getopt_long() has moved past the argument that it could not take; a letter in a group of

@@ -62,6 +62,9 @@ bool cli_parse_size(const char *text, uint32_t *width_px, uint32_t *height_px);
 int cli_parse_engine_option(const char *command, int option, const char *value,
                             struct cli_engine_options *options);
 
+/* The value of --scale, whether or not the model has it. Returns as cli_parse_engine_option(). */
+int cli_parse_scale(const char *command, const char *value, struct cli_engine_options *options);
+
 /* Reports why getopt_long() returned ':' or '?' (`result`). Returns CLI_EXIT_USAGE. The option
  * string must begin with ':' and `opterr` be 0. */
 int cli_option_problem(const char *command, int result, char **argv);

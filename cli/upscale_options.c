@@ -34,7 +34,7 @@ static const char help[] =
     "tell, --format or the name of OUTPUT decides, else it is taken for a picture.\n"
     "\n"
     "Work:\n"
-    "      --scale N            2, or 4 in two passes (default: what the model does in "
+    "      --scale N            2 or 4 (default: what the model does in "
     "one)\n" CLI_ENGINE_OPTIONS_HELP
     "      --memory-limit SIZE  upper bound of the network's memory, such as 512M or 2G\n"
     "      --max-pixels N       refuse larger pictures, such as 500M (default 4294967296), and\n"
@@ -127,15 +127,6 @@ static int parse_max_pixels(const char *value, struct cli_upscale_options *optio
     return CLI_EXIT_OK;
 }
 
-static int parse_scale(const char *value, struct cli_engine_options *engine)
-{
-    uint64_t number;
-    if (!cli_parse_integer(value, 2, 16, &number))
-        return cli_usage_error(command, "--scale takes 2 or 4, not '%s'", value);
-    engine->scale = (uint32_t)number;
-    return CLI_EXIT_OK;
-}
-
 static int parse_segment_frames(const char *value, struct media_video_options *video)
 {
     if (!cli_parse_integer(value, 2, 1000000, &video->segment_frames))
@@ -186,7 +177,7 @@ static int parse_option(int option, const char *value, struct cli_upscale_option
     case OPTION_FORMAT:
         return parse_name("--format", value, &options->format);
     case OPTION_SCALE:
-        return parse_scale(value, &options->engine);
+        return cli_parse_scale(command, value, &options->engine);
     case OPTION_MAX_PIXELS:
         return parse_max_pixels(value, options);
     case OPTION_QUALITY:

@@ -88,12 +88,13 @@ typedef struct pipersr_model_info {
 } pipersr_model_info;
 
 /* A model file that the library carries. Constant; it and all that it points to live as long as the
- * library is loaded. Scale, channels and so on are known once it is loaded. */
+ * library is loaded. Channels, blocks and so on are known once it is loaded. */
 typedef struct pipersr_built_in_model {
     const char *name;        /* such as "pipersr-x2": a-z, 0-9 and '-'; no two have the same */
     const char *description; /* metadata "description" of the file, or "" */
     const void *data;        /* the file's bytes, for pipersr_model_load_memory() */
     size_t size_bytes;       /* of data */
+    uint32_t scale;          /* output pixels per input pixel in each direction: 2, 3 or 4 */
 } pipersr_built_in_model;
 
 /* The built-in models by number: 0 is the default, which is always there; NULL after the last.
@@ -244,6 +245,12 @@ typedef enum pipersr_use { PIPERSR_USE_PHOTO = 0, PIPERSR_USE_VIDEO = 1 } pipers
 /* The built-in model that suits this use best: for videos the one trained on compressed video,
  * pipersr-x2-video, if it is there, else the default. Both have the same scale. Never NULL. */
 PIPERSR_API const pipersr_built_in_model *pipersr_model_built_in_for(pipersr_use use);
+
+/* The same where pictures are to be `scale` times as wide and high (0: as the model likes): for
+ * photos the first built-in model of that scale, such as pipersr-x4; where there is none, and for
+ * videos, pipersr_model_built_in_for()'s, whose scale may be another. Never NULL. */
+PIPERSR_API const pipersr_built_in_model *pipersr_model_built_in_at(pipersr_use use,
+                                                                    uint32_t scale);
 
 /* Upper limit for the instruction set, for tests and comparisons. AUTO takes the best that both the
  * CPU and the operating system allow and that has the precision, or what the environment variable

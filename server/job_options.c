@@ -217,12 +217,31 @@ static bool check_times(const json_t *options, struct server_problem *problem)
                : server_fail(problem, 422, "bad-option", "to must be later than start");
 }
 
+/* Chooses the model by the scale, or the scale by the model, and refuses those that exclude each
+ * other. */
+static bool complete_model(json_t *options, pipersr_use use, struct server_problem *problem)
+{
+    const json_t *given_scale = json_object_get(options, "scale");
+    const char *given_model = json_string_value(json_object_get(options, "model"));
+    const unsigned wanted = given_scale ? (unsigned)json_integer_value(given_scale) : 2;
+    const pipersr_built_in_model *model = given_model ? pipersr_model_find_built_in(given_model)
+                                                      : pipersr_model_built_in_at(use, wanted);
+    const unsigned own = model->scale;
+    const unsigned scale = given_scale ? wanted : own;
+    if (scale != own && scale != own * own)
+        return server_fail(problem, 422, "bad-option",
+                           "scale must be %u with the model %s, not '%u'", own, model->name, scale);
+    if (json_object_set_new(options, "model", json_string(model->name)) ||
+        json_object_set_new(options, "scale", json_integer(scale)))
+        return server_fail_memory(problem);
+    return true;
+}
+
 json_t *server_job_options_complete(enum server_job_kind kind, const json_t *given,
                                     struct server_problem *problem)
 {
     const pipersr_use use = kind == SERVER_JOB_VIDEO ? PIPERSR_USE_VIDEO : PIPERSR_USE_PHOTO;
-    json_t *options = json_pack("{s:s, s:s, s:i}", "model", pipersr_model_built_in_for(use)->name,
-                                "precision", "auto", "scale", 2);
+    json_t *options = json_pack("{s:s}", "precision", "auto");
     const char *name;
     json_t *value;
     if (!options) {
@@ -236,7 +255,7 @@ json_t *server_job_options_complete(enum server_job_kind kind, const json_t *giv
             return NULL;
         }
     }
-    if (check_times(options, problem))
+    if (complete_model(options, use, problem) && check_times(options, problem))
         return options;
     json_decref(options);
     return NULL;

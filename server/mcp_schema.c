@@ -47,7 +47,8 @@ static const struct argument {
      "Model, as models_list names them; the default suits the kind of input."},
     {"precision", BOTH, "string", 0, 0, "auto fp32 bf16 int8", true, false,
      "Arithmetic (default auto: the fastest that loses at most 0.05 dB)."},
-    {"scale", BOTH, "integer", 2, 4, "2 4", true, false, "2 (default), or 4 in two passes."},
+    {"scale", BOTH, "integer", 2, 4, "2 4", true, false,
+     "2 or 4 (default: the model's own, 2 without one)."},
     {"format", BOTH, "string", 0, 0, NULL, true, false,
      "Format of the output, such as png, jpg, webp or mp4, mkv, mov, webm; default: from the "
      "output's "

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "pipersr.h"
 #include "server/mcp_job.h"
 #include "server/models.h"
 #include "server/naming.h"
@@ -136,6 +137,17 @@ static void add_format(json_t *options, const char *output)
     json_object_set_new(options, "format", json_string(format));
 }
 
+/* That of the result, as far as the arguments are right. */
+static unsigned scale_of(const json_t *arguments)
+{
+    const json_t *scale = json_object_get(arguments, "scale");
+    const pipersr_built_in_model *model =
+        pipersr_model_find_built_in(mcp_string_at(arguments, "model"));
+    if (scale)
+        return (unsigned)json_integer_value(scale);
+    return model ? model->scale : 2;
+}
+
 struct prepared {
     char *input, *output;
     json_t *options;
@@ -154,12 +166,10 @@ static bool prepare_output(const struct mcp_call *call, const json_t *arguments,
 {
     const struct mcp_paths *paths = call->exchange->client->mcp->paths;
     const char *named = mcp_string_at(arguments, "output");
-    const json_t *scale = json_object_get(arguments, "scale");
     char *chosen = NULL;
     if (!named && prepared->input) {
-        chosen =
-            default_output(kind, prepared->input, scale ? (unsigned)json_integer_value(scale) : 2,
-                           mcp_string_at(arguments, "format"));
+        chosen = default_output(kind, prepared->input, scale_of(arguments),
+                                mcp_string_at(arguments, "format"));
         if (!chosen)
             return server_fail_memory(problem);
     }

@@ -48,11 +48,11 @@ enum media_status server_engine_open(struct server_engine *engine, const json_t 
     if (pipersr_precision_parse(text_of(options, "precision", "auto"), &settings.precision) !=
         PIPERSR_OK)
         return media_fail(error, MEDIA_ERROR_UNSUPPORTED, "there is no such precision");
-    enum media_status status =
-        load_model(engine, text_of(options, "model", pipersr_model_built_in_for(use)->name), error);
+    const unsigned scale = (unsigned)json_integer_value(json_object_get(options, "scale"));
+    const pipersr_built_in_model *built_in = pipersr_model_built_in_at(use, scale);
+    enum media_status status = load_model(engine, text_of(options, "model", built_in->name), error);
     if (status == MEDIA_OK)
-        status = set_scale(engine, (unsigned)json_integer_value(json_object_get(options, "scale")),
-                           error);
+        status = set_scale(engine, scale, error);
     for (unsigned i = 0; status == MEDIA_OK && i < engine->passes; i++) {
         pipersr_error reason = {""};
         const pipersr_status made =

@@ -24,6 +24,15 @@ const pipersr_built_in_model *pipersr_model_built_in_for(pipersr_use use)
     return model ? model : &psr_built_in_models[0];
 }
 
+const pipersr_built_in_model *pipersr_model_built_in_at(pipersr_use use, uint32_t scale)
+{
+    for (size_t i = 0; use == PIPERSR_USE_PHOTO && i < psr_n_built_in_models; i++) {
+        if (psr_built_in_models[i].scale == scale)
+            return &psr_built_in_models[i];
+    }
+    return pipersr_model_built_in_for(use);
+}
+
 pipersr_status pipersr_model_load_default(pipersr_model **model, pipersr_error *error)
 {
     return pipersr_model_load_memory(psr_built_in_models[0].data, psr_built_in_models[0].size_bytes,

@@ -17,7 +17,8 @@ def metadata(path, data):
     try:
         (length,) = struct.unpack_from("<Q", data)
         about = json.loads(data[8 : 8 + length])["__metadata__"]
-        name = about.get("name") or f"pipersr-x{about['scale']}"
+        scale = int(about["scale"])
+        name = about.get("name") or f"pipersr-x{scale}"
     except (struct.error, ValueError, KeyError) as fault:
         sys.exit(f"{path}: not a model file: {fault!r}")
     if name != path.stem:
@@ -25,7 +26,7 @@ def metadata(path, data):
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         # With '/' or '.' in it, or as an option, --model NAME would mean something else.
         sys.exit(f"{path}: the name of a built-in model has the characters a-z, 0-9 and - only")
-    return name, about.get("description", "")
+    return name, about.get("description", ""), scale
 
 
 def literal(data):
@@ -42,14 +43,15 @@ def main():
         file.write('#pragma GCC diagnostic ignored "-Woverlength-strings"\n\n')
         for number, source in enumerate(sources):
             data = source.read_bytes()
-            name, description = metadata(source, data)
+            name, description, scale = metadata(source, data)
             # 64: the tensors are read where they lie.
             file.write(f"static _Alignas(64) const unsigned char model_{number}[] =\n")
             for i in range(0, len(data), 64):
                 file.write(literal(data[i : i + 64]) + "\n")
             file.write(";\n\n")
             bytes_and_size = f"model_{number}, sizeof model_{number} - 1"
-            entries.append(f"    {{{literal(name.encode())}, {literal(description.encode())}, {bytes_and_size}}},\n")
+            texts = f"{literal(name.encode())}, {literal(description.encode())}"
+            entries.append(f"    {{{texts}, {bytes_and_size}, {scale}}},\n")
         file.write("const pipersr_built_in_model psr_built_in_models[] = {\n" + "".join(entries) + "};\n")
         file.write("const size_t psr_n_built_in_models = sizeof psr_built_in_models / sizeof *psr_built_in_models;\n")
 

@@ -27,7 +27,7 @@ from pipersr.errors import (
     text as _text,
 )
 from pipersr.machine import Cpu, auto_precision, cpu
-from pipersr.model import BuiltInModel, Model, ModelInfo, models
+from pipersr.model import BuiltInModel, Model, ModelInfo, choose as _choose, models
 from pipersr.pixels import bleed_transparent
 from pipersr.result import Result
 from pipersr.upscaler import Progress, ProgressCallback, Rows, Upscaler
@@ -82,8 +82,8 @@ def upscale(
     alpha), of uint8, uint16, or float32 from 0 to 1. For many pictures make one ``Upscaler``, which has the same
     parameters and more.
 
-    :param scale: 2, or 4 in two passes
+    :param scale: 2 or 4 (default: the model's own)
     :param progress: called with a ``Progress`` in rows now and then; what it raises ends the work
     """
-    with Upscaler(model=model, precision=precision, threads=threads) as upscaler:
+    with Upscaler(model=_choose(model, "photo", scale), precision=precision, threads=threads) as upscaler:
         return upscaler.upscale(image, scale=scale, progress=progress)

@@ -17,7 +17,7 @@ from pipersr import pixels
 from pipersr.command_options import OK, Parser, add_engine_options, fail, integer, new_parser, not_empty, open_upscaler
 from pipersr.errors import Error
 from pipersr.machine import peak_gflops
-from pipersr.model import ModelInfo
+from pipersr.model import ModelInfo, choose
 from pipersr.pixels import Layout
 
 _COMMON = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "AVIF")
@@ -100,6 +100,13 @@ def _print_json(model: ModelInfo, chosen: dict[str, tuple[str, str]]) -> None:
     print(json.dumps(facts, separators=(",", ":")))
 
 
+def _mark(each: pipersr.BuiltInModel) -> str:
+    """What it is the choice for."""
+    if each.default or each.default_for_videos:
+        return "*" if each.default else "v"
+    return str(each.scale) if choose(None, "photo", each.scale).info.name == each.name else " "
+
+
 def _list_models(as_json: bool) -> int:
     if as_json:
         print(json.dumps({"models": [_as_json(each) for each in pipersr.models()]}, separators=(",", ":")))
@@ -109,7 +116,7 @@ def _list_models(as_json: bool) -> int:
     for each in pipersr.models():
         print(
             row.format(
-                "*" if each.default else "v" if each.default_for_videos else " ",
+                _mark(each),
                 each.name,
                 f"x{each.scale}",
                 f"{each.channels} x {each.blocks}",
@@ -119,7 +126,7 @@ def _list_models(as_json: bool) -> int:
                 each.description,
             )
         )
-    print("without --model: * for all, v for videos; network: channels x blocks")
+    print("without --model: * for all, v for videos, 4 with --scale 4; network: channels x blocks")
     return OK
 
 

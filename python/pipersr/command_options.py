@@ -8,6 +8,7 @@ import sys
 from typing import Callable, NoReturn, Optional
 
 from pipersr import errors
+from pipersr.model import choose
 from pipersr.upscaler import Upscaler
 
 OK, INTERNAL, USAGE, INPUT, UNSUPPORTED, OUTPUT, MEMORY = range(7)
@@ -133,11 +134,11 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     add("--model", metavar="NAME|FILE", type=not_empty, help="the weights; pipersr info --models lists the names")
 
 
-def open_upscaler(options: argparse.Namespace, memory_limit: int = 0) -> Upscaler:
+def open_upscaler(options: argparse.Namespace, memory_limit: int = 0, scale: Optional[int] = None) -> Upscaler:
     """Complains and ends where it cannot be made."""
     try:
         return Upscaler(
-            model=options.model,
+            model=choose(options.model, "photo", scale),
             precision=options.precision,
             threads=options.threads,
             isa=options.isa,

@@ -64,7 +64,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     add("-f", "--force", action="store_true", help="overwrite outputs that exist")
     add("--skip-existing", action="store_true", help="pass over inputs whose output exists")
     add("--format", type=not_empty, metavar="F", help="png, jpg, webp, tiff, ...")
-    add("--scale", type=integer(2, 16), metavar="N", help="2, or 4 in two passes (default: the model's own)")
+    add("--scale", type=integer(2, 16), metavar="N", help="2 or 4 (default: the model's own)")
     add_engine_options(parser)
     add("--memory-limit", type=byte_count, default=0, metavar="SIZE", help="of the network's memory, such as 512M")
     add("--max-pixels", type=pixel_count, default=_MAX_PIXELS, metavar="N", help="refuse larger pictures, such as 500M")
@@ -301,7 +301,7 @@ class _Run:
 def run(arguments: list[str]) -> int:
     options = _parse(arguments)
     Image.MAX_IMAGE_PIXELS = None  # --max-pixels says what is too large
-    with open_upscaler(options, options.memory_limit) as upscaler:
+    with open_upscaler(options, options.memory_limit, options.scale) as upscaler:
         try:
             photo.passes(upscaler.scale, options.scale)
             if options.format:

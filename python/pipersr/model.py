@@ -98,12 +98,14 @@ def built_in_bytes(name: str) -> Optional[bytes]:
     return None if each == ffi.NULL else bytes(ffi.buffer(each.data, each.size_bytes))
 
 
-def choose(model: Union[None, str, os.PathLike[str], Model], use: str) -> Model:
-    """What a parameter ``model`` means; None is the built-in model for this use."""
+def choose(model: Union[None, str, os.PathLike[str], Model], use: str, scale: Optional[int] = None) -> Model:
+    """What a parameter ``model`` means; None is the built-in model for this use and scale."""
     if isinstance(model, Model):
         return model
     if model is None:
-        model = text(lib.pipersr_model_built_in_for(USES[use]).name)
+        # A scale that no uint32_t holds is refused by whoever runs the model.
+        wanted = scale if scale is not None and 0 <= scale < 1 << 32 else 0
+        model = text(lib.pipersr_model_built_in_at(USES[use], wanted).name)
     return Model(model)
 
 

@@ -79,9 +79,16 @@ export function fillModels(models) {
 // `wanted`: the stored choice, until the list of models is there.
 const about = { models: [], wanted: undefined };
 
+const sizeIsOff = () => form.querySelector("input[name=scale]:checked:disabled") !== null;
+
 function changed() {
     const model = about.models.find(each => each.name === form.elements.model.value);
     const text = model ? model.description : "photos and videos each get their own";
+    // A model that enlarges four times has no other size to offer.
+    for (const size of form.elements.scale) {
+        size.disabled = model !== undefined && Number(size.value) < model.scale;
+        if (model && Number(size.value) === model.scale && sizeIsOff()) size.checked = true;
+    }
     document.getElementById("model-about").textContent = `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
     summary.textContent = optionsText(values());
 }

@@ -272,6 +272,23 @@ def test_bench_quality_against_numpy(run, tmp_path, small_set):
         assert result["mean"][key] == pytest.approx(mean, rel=1e-5)
 
 
+@pytest.mark.parametrize("model", ["pipersr-x2", None])
+def test_bench_quality_of_four_times(run, tmp_path, model):
+    """In two passes or, by default, in one: what upscale makes."""
+    for folder in ("HR", "LR"):
+        (tmp_path / folder).mkdir()
+    original = scene(92, 76)
+    low = original.reshape(19, 4, 23, 4, 3).mean((1, 3)).round().astype(np.uint8)
+    write_png(tmp_path / "HR" / "one.png", original)
+    low_path = write_png(tmp_path / "LR" / "one.png", low)
+    options = ["--scale", 4, *(["--model", model] if model else [])]
+    result = json.loads(run("bench", "quality", tmp_path, "--json", *options).stdout)
+    assert run("upscale", low_path, "-o", tmp_path / "out.png", *options).returncode == 0
+    inner = np.s_[4:-4, 4:-4]
+    expected = psnr(luma(pixels(tmp_path / "out.png"))[inner], luma(original)[inner])
+    assert result["mean"]["psnr_y"] == pytest.approx(expected, abs=1e-4)
+
+
 def test_bench_quality_text(run, small_set):
     lines = run("bench", "quality", small_set).stdout.decode().splitlines()
     assert [line.split()[0] for line in lines] == ["picture", "one", "two", "mean"]

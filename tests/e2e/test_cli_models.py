@@ -97,15 +97,34 @@ def test_videos_have_their_own_model(run, models, tmp_path):
         assert both[clip] != made("other", "clip.mp4", "--model", photos)[clip]
 
 
+def test_four_times_has_its_own_model(run, tmp_path):
+    """Photos in one pass; a video in the same run in two passes of its own."""
+    make_clip(tmp_path / "clip.mp4", size="32x24", seconds=0.2)
+    write_png(tmp_path / "photo.png", scene(24, 18))
+
+    def made(out, *arguments):
+        folder = tmp_path / out
+        folder.mkdir()
+        done = run("upscale", *arguments, "-o", folder, "--precision", "fp32", "--scale", 4, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    both = made("both", "photo.png", "clip.mp4")
+    assert both["photo_4x.png"] == made("x4", "photo.png", "--model", "pipersr-x4")["photo_4x.png"]
+    assert both["photo_4x.png"] != made("x2", "photo.png", "--model", "pipersr-x2")["photo_4x.png"]
+    assert both["clip_4x.mp4"] == made("video", "clip.mp4", "--model", "pipersr-x2-video")["clip_4x.mp4"]
+
+
 def test_models_as_text(run, models):
     done = run("info", "--models")
     assert (done.returncode, done.stderr) == (0, "")
     heading, *rows, note = done.stdout.decode().splitlines()
     assert heading.split() == ["name", "scale", "network", "parameters", "size", "precisions", "description"]
-    assert note.startswith("without --model: * for all, v for videos")
+    assert note.startswith("without --model: * for all, v for videos, 4 with --scale 4")
     assert len(rows) == len(models)
     for row, model in zip(rows, models):
-        assert row.startswith("* " if model["default"] else "v " if model["default_for_videos"] else "  ")
+        mark = "*" if model["default"] else "v" if model["default_for_videos"] else "4" if model["scale"] == 4 else " "
+        assert row.startswith(f"{mark} ")
         assert row[2:].split() == [
             model["name"], f"x{model['scale']}", str(model["channels"]), "x", str(model["blocks"]),
             str(model["parameters"]), str(-(-model["size_bytes"] // 1024)), "KiB", *model["precisions"],

@@ -139,7 +139,7 @@ def test_scale_4_is_twice_scale_2(run, tmp_path, channels, bits):
     source = write_png(tmp_path / "in.png", scene(37, 70, channels, bits))
     upscale(run, source, tmp_path / "once.png")
     upscale(run, tmp_path / "once.png", tmp_path / "twice.png")
-    upscale(run, source, tmp_path / "four.png", "--scale", "4")
+    upscale(run, source, tmp_path / "four.png", "--scale", "4", "--model", "pipersr-x2")
     assert header(tmp_path / "four.png")[:2] == (148, 280)
     assert np.array_equal(pixels(tmp_path / "four.png"), pixels(tmp_path / "twice.png"))
 

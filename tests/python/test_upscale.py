@@ -130,6 +130,13 @@ def test_wrong_options_are_refused_in_one_line(options, words):
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_four_times_has_its_own_model():
+    picture = scene()
+    made = [numpy.asarray(pipersr.upscale(picture, scale=4, model=name)) for name in (None, "pipersr-x4", "pipersr-x2")]
+    assert made[0].shape == tuple(4 * side for side in picture.shape[:2]) + picture.shape[2:]
+    assert (made[0] == made[1]).all() and (made[0] != made[2]).any()
+
+
 @pytest.mark.parametrize(
     "thing, words",
     [

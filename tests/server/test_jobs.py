@@ -158,6 +158,34 @@ def test_bad_options(server, tiny_png, kind, fields):
     assert answer.status_code == 422 and next(iter(fields)) in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    "kind, fields, model, scale",
+    [
+        ("image", {}, "pipersr-x2", 2),
+        ("image", {"scale": "4"}, "pipersr-x4", 4),
+        ("video", {"scale": "4"}, "pipersr-x2-video", 4),
+        ("image", {"model": "pipersr-x4"}, "pipersr-x4", 4),
+        ("image", {"model": "pipersr-x2-fast", "scale": "4"}, "pipersr-x2-fast", 4),
+    ],
+)
+def test_model_and_scale_follow_each_other(server, samples, tiny_png, kind, fields, model, scale):
+    if kind == "video":
+        job = server.post(samples / "crystal.mp4", **fields).json()
+        assert server.request("DELETE", f"/v1/jobs/{job['id']}").status_code == 204
+    else:
+        job = server.post(tiny_png, kind, "a.png", **fields).json()
+        assert server.wait(job["id"])["state"] == "done"
+        with Image.open(io.BytesIO(server.get(f"/v1/jobs/{job['id']}/result").content)) as made:
+            assert made.size == (8 * scale, 8 * scale)
+    assert (job["options"]["model"], job["options"]["scale"]) == (model, scale)
+
+
+def test_a_scale_that_the_model_has_not(server, tiny_png):
+    answer = server.post(tiny_png, "image", "a.png", model="pipersr-x4", scale="2")
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "scale must be 4 with the model pipersr-x4, not '2'"
+
+
 def test_no_file(server):
     assert server.request("POST", "/v1/image/upscale", data=b"").status_code == 422
     answer = server.request("POST", "/v1/image/upscale", files={"quality": (None, "90")})

@@ -329,6 +329,22 @@ def test_options_reach_the_job(open_page, server):
     expect(page.locator("[name='image.quality']")).to_have_value("")
 
 
+def test_a_model_brings_its_size(open_page, server):
+    page = open_page()
+    two, four = (page.get_by_role("radio", name=name) for name in ("2×", "4×"))
+    page.locator("[name=model]").select_option("pipersr-x4")
+    expect(four).to_be_checked()
+    expect(two).to_be_disabled()
+    upscale(page, SMALL)
+    finished(page, "badge.png")
+    job = job_of(server, "badge.png")
+    assert (job["options"]["scale"], job["options"]["model"]) == (4, "pipersr-x4")
+    page.locator("[name=model]").select_option("")
+    expect(two).to_be_enabled()
+    page.locator("#options-reset").click()
+    expect(two).to_be_checked()
+
+
 def test_errors_stand_at_their_job(open_page, tmp_path):
     page = open_page()
     (tmp_path / "broken.png").write_bytes(PHOTO.read_bytes()[:2000])
