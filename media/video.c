@@ -289,7 +289,7 @@ bool media_video_parts_settle(const char *parts_folder, const char *target_path)
     struct media_parts parts;
     bool finished =
         media_parts_open(&parts, parts_folder, false, MEDIA_PARTS_EXCLUSIVE, NULL) == MEDIA_OK &&
-        media_output_record_is(&parts, target_path);
+        (!media_parts_has_job(parts_folder) || media_output_record_is(&parts, target_path));
     media_parts_close(&parts);
     if (finished) {
         media_parts_remove(parts_folder);

@@ -104,8 +104,8 @@ bool media_video_can_write(const char *path_or_muxer);
  * or `format` if that is not NULL. NULL if it is none of those that are written. Constant. */
 const char *media_video_sequence_format(const char *pattern, const char *format);
 
-/* Is what the folder holds a job whose output has got its name, `target_path`? Then the folder is
- * removed: the process was ended between the two. */
+/* Is what the folder holds a job whose output has got its name, `target_path`, or what is left of
+ * such a folder's removal? Then the folder is removed: the process was ended between the two. */
 bool media_video_parts_settle(const char *parts_folder, const char *target_path);
 
 /* Removes what is kept of a job, once its output has its name. Harmless if there is nothing. */

@@ -154,6 +154,20 @@ def test_killed_at_random_times(program, run, tmp_path, clip):
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == ["out.mp4", "whole.mp4"]
 
 
+@pytest.mark.parametrize("left", [[], ["output.json", "000001.nut"]])
+def test_killed_while_the_parts_are_removed(run, tmp_path, clip, left):
+    """The manifest goes first: what is left then belongs to an output that is whole."""
+    target = tmp_path / "out.mp4"
+    assert run("upscale", clip, "-o", target, *FAST).returncode == 0
+    made = target.read_bytes()
+    parts_of(target).mkdir()
+    for name in left:
+        (parts_of(target) / name).write_bytes(b"")
+    done = run("upscale", clip, "-o", target, *FAST, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert target.read_bytes() == made and [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
 def test_kept_segments_are_not_made_again(program, run, tmp_path, clip):
     target = tmp_path / "out.mkv"
     leave_unfinished(program, target, 2, "upscale", clip, "-o", target, *FAST, "--segment-frames", 4)
