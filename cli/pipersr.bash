@@ -22,7 +22,7 @@ _pipersr_options()
     export) echo '--format --output --force --model --precision --size --help' ;;
     info) echo '--model --models --json --help' ;;
     speed) echo "--size --frames --at-once $common" ;;
-    quality) echo "$common" ;;
+    quality) echo "--scale $common" ;;
     video) echo "--frames --repeat --codec --crf --preset --encoder-threads --no-reuse $common" ;;
     esac
 }
