@@ -5,7 +5,8 @@ usage: bench/quality_table.py [--program build/pipersr] [--sets ../shared/eval] 
 
 The figures are `pipersr bench quality`'s, one run for each model, precision and set. A set is a folder with HR and LR,
 whose LR is of scale 2. With --scale 4 the LR pictures are made here, by MATLAB's bicubic from HR (training/resize.py),
-and models that double run twice; it needs NumPy and Pillow.
+and models that double run twice; it needs NumPy and Pillow. Precisions for which this CPU has no instructions are left
+out.
 """
 
 import argparse
@@ -17,10 +18,14 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SETS = ("Set5", "Set14", "BSD100")
+UNSUPPORTED = 4  # pipersr's exit status
 
 
 def json_of(*command):
+    """What the program prints; None where this CPU cannot do it."""
     done = subprocess.run(list(map(str, command)), capture_output=True)
+    if done.returncode == UNSUPPORTED:
+        return None
     if done.returncode:
         raise SystemExit(f"quality_table: {done.stderr.decode(errors='replace').strip()}")
     return json.loads(done.stdout)
@@ -75,7 +80,10 @@ def print_table(options, sets):
         for precision in precisions:
             command = [options.program, "bench", "quality", "--json", "--precision", precision, "--model", name]
             command += ["--scale", options.scale]
-            means = [json_of(*command, options.sets / each)["mean"]["psnr_y"] for each in sets]
+            results = [json_of(*command, options.sets / each) for each in sets]
+            if None in results:
+                continue
+            means = [result["mean"]["psnr_y"] for result in results]
             first = first or means
             columns = (f"{a:.3f}" + (f" ({a - b:+.3f})" if means is not first else "") for a, b in zip(means, first))
             print(f"| {name} | {precision} | {' | '.join(columns)} |", flush=True)

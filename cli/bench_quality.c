@@ -26,8 +26,7 @@ static const char help[] =
     "enlargement. As many pixels as the scale are left out along each edge.\n"
     "\n"
     "      --scale N            that of the LR pictures: 2 or 4 (default: what the model does in "
-    "one)\n"
-    "" CLI_ENGINE_OPTIONS_HELP
+    "one)\n" CLI_ENGINE_OPTIONS_HELP
     "      --json               one JSON object: images[] and mean, each with psnr_y, ssim_y,\n"
     "                           psnr_rgb, bicubic_psnr_y\n"
     "  -h, --help               this text\n"
