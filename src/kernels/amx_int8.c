@@ -19,55 +19,66 @@ struct header {
     float scale[LANES], bias[LANES];
 };
 
-/* What is the same for 16 output channels of all pixels. */
-struct channels {
-    __m512 scale, bias, inverse_scale;
-    __m512i zero;
-};
-
-static inline struct channels load_channels(const struct psr_conv *c,
-                                            const struct psr_amx_block *block, uint32_t i)
+/* Sums of n pixels in up to 32 channels, made float: [half][pixel]. */
+static inline __attribute__((always_inline)) void values_of(const struct psr_amx_block *block,
+                                                            const int32_t *sums, uint32_t n,
+                                                            const int halves,
+                                                            __m512 value[2 * QUAD])
 {
-    const struct header *header = (const void *)block->group[i];
-    struct channels channels = {
-        .scale = _mm512_loadu_ps(header->scale),
-        .bias = _mm512_loadu_ps(header->bias),
-        .inverse_scale = _mm512_setzero_ps(),
-        .zero = _mm512_setzero_si512(),
-    };
-    if (c->narrow_out) {
-        const uint32_t channel = block->first + (block->is_wide ? i * LANES : 0);
-        channels.inverse_scale = _mm512_loadu_ps(c->out_coding.inverse_scale + channel);
-        channels.zero = psr_avx512_zero_codes(&c->out_coding, channel);
+    sums += (size_t)(block->next - block->x[0]) * BLOCK_CHANNELS;
+    PSR_UNROLL(2)
+    for (int k = 0; k < halves; k++) {
+        const struct header *header = (const void *)block->group[k];
+        const __m512 scale = _mm512_loadu_ps(header->scale), bias = _mm512_loadu_ps(header->bias);
+        PSR_UNROLL(4)
+        for (uint32_t j = 0; j < QUAD; j++) {
+            const int32_t *sum = sums + j * BLOCK_CHANNELS + k * LANES;
+            value[k * QUAD + j] =
+                j < n ? _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(sum)), scale, bias)
+                      : bias;
+        }
     }
-    return channels;
 }
 
-static inline __attribute__((always_inline)) void finish_vector(const struct psr_conv *c,
-                                                                const struct channels *channels,
-                                                                const int32_t *sums, size_t at)
+static inline __attribute__((always_inline)) void
+finish_quad(const struct psr_conv *c, const struct psr_amx_block *block, const int32_t *sums,
+            uint32_t n, const bool wide, const enum psr_after after)
 {
-    const __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(sums));
-    const __m512 value =
-        psr_avx512_finish(c, &c->row[0], _mm512_fmadd_ps(sum, channels->scale, channels->bias), at);
-    if (c->narrow_out)
-        _mm_storeu_si128((__m128i *)(void *)((uint8_t *)c->row[0].out + at),
-                         psr_avx512_code(value, channels->inverse_scale, channels->zero));
-    else
-        _mm512_storeu_ps((float *)c->row[0].out + at, value);
+    const int halves = wide ? 2 : 1;
+    const bool narrow = after == PSR_ANYTHING ? c->narrow_out : after == PSR_MIDDLE;
+    /* Not to be read again after every store. */
+    const struct psr_conv_row row = c->row[0];
+    const size_t px = c->out_px;
+    uint8_t *const codes = narrow ? row.out : row.codes;
+    const size_t at = block->next * px + block->first;
+    __m512 value[2 * QUAD] = {_mm512_setzero_ps()};
+
+    values_of(block, sums, n, halves, value);
+    if (after == PSR_MIDDLE || (after == PSR_ANYTHING && c->activation == PSR_SILU))
+        psr_avx512_silu_of_all(value, halves * QUAD);
+    PSR_UNROLL(2)
+    for (int k = 0; k < halves; k++) {
+        __m512 *const mine = value + k * QUAD;
+        const size_t from = at + (size_t)k * LANES;
+        if (after != PSR_MIDDLE)
+            psr_avx512_add_quad(&row, mine, from, px, n, after);
+        if (!narrow)
+            psr_avx512_store_quad((float *)row.out + from, px, mine, n);
+        if (codes) {
+            const uint32_t channel = block->first + (uint32_t)k * LANES;
+            const __m512i zero = psr_avx512_zero_codes(&c->out_coding, channel);
+            const __m512 inverse_scale = _mm512_loadu_ps(c->out_coding.inverse_scale + channel);
+            psr_avx512_store_codes(
+                codes + from, px,
+                psr_avx512_codes_of(mine, inverse_scale, _mm512_packs_epi32(zero, zero)), n);
+        }
+    }
 }
 
 static __attribute__((noinline)) void finish(const struct psr_conv *c, struct psr_amx_block *block,
-                                             const int32_t *sums, uint32_t count)
+                                             const int32_t *sums)
 {
-    const struct channels first = load_channels(c, block, 0), second = load_channels(c, block, 1);
-    for (; count && block->next < block->end; count--, block->next++) {
-        const int32_t *sum = sums + (size_t)(block->next - block->x[0]) * BLOCK_CHANNELS;
-        const size_t at = block->next * c->out_px + block->first;
-        finish_vector(c, &first, sum, at);
-        if (block->is_wide)
-            finish_vector(c, &second, sum + LANES, at + LANES);
-    }
+    PSR_AMX_FINISH(c, block, sums, finish_quad);
 }
 
 static void conv_row(const struct psr_conv *c)
@@ -98,6 +109,7 @@ const struct psr_kernels psr_kernels_amx_int8 = {
     .tile_rows = 1,
     .narrow_bytes = sizeof(uint8_t),
     .narrow = psr_avx512_narrow_int8,
+    .codes_rows = true,
     .head = &psr_kernels_avx512_fp32,
     .tail = &psr_kernels_avx512_winograd,
     .packed_bytes = psr_packed_bytes_int8,

@@ -21,9 +21,10 @@
 #error "build this file with -mamx-tile and the flags of avx512.c"
 #endif
 
-#include "src/kernels/avx512_tile.h"
+#include "src/kernels/avx512_finish.h"
 
 enum { TILE_ROWS = 16, TILE_ROW_BYTES = 64, BLOCK_PX = 2 * TILE_ROWS, BLOCK_CHANNELS = 2 * LANES };
+enum { QUAD = 4 }; /* pixels that are finished together */
 
 /* Not the intrinsics: gcc 12's do not say that they read memory, so that what is stored there
  * before could be stored too late. */
@@ -110,6 +111,7 @@ struct psr_amx_block {
     bool is_wide;                  /* 32 output channels, not 16 */
     uint32_t x[2];                 /* first pixels of the two tiles */
     uint32_t next, end;            /* pixels whose outputs are still to be written */
+    enum psr_after after;
 };
 
 static inline struct psr_amx_block psr_amx_make_block(const struct psr_conv *c,
@@ -125,6 +127,7 @@ static inline struct psr_amx_block psr_amx_make_block(const struct psr_conv *c,
         .is_wide = is_wide,
         .next = tile * plan->tile_px,
         .end = (tile + 2) * plan->tile_px,
+        .after = psr_avx512_after(c, 1),
     };
     for (uint32_t i = 0; i < 2; i++) {
         const uint32_t x = (tile + i) * plan->tile_px, last = c->n_px - plan->tile_px;
@@ -135,11 +138,32 @@ static inline struct psr_amx_block psr_amx_make_block(const struct psr_conv *c,
     return block;
 }
 
-/* What follows the sums of up to `count` of the waiting pixels; moves block->next on. `sums` begins
+/* What follows the sums of up to QUAD of the waiting pixels; moves block->next on. `sums` begins
  * with those of pixel block->x[0]. Not inlined: the loop around the multiplies has to stay short.
  */
 typedef void psr_amx_finish(const struct psr_conv *c, struct psr_amx_block *block,
-                            const int32_t *sums, uint32_t count);
+                            const int32_t *sums);
+
+/* Calls QUAD_OF(c, block, sums, n, wide, after) for the next n pixels, wide and after as constants,
+ * and n as well unless that is PSR_ANYTHING. */
+#define PSR_AMX_FINISH(c, block, sums, QUAD_OF)                                                    \
+    do {                                                                                           \
+        const uint32_t left = (block)->end - (block)->next, n = left < QUAD ? left : QUAD;         \
+        const enum psr_after after = n < QUAD ? PSR_ANYTHING : (block)->after;                     \
+        switch (after * 2 + (block)->is_wide) {                                                    \
+            PSR_AMX_CASES(c, block, sums, QUAD_OF, QUAD, PSR_MIDDLE)                               \
+            PSR_AMX_CASES(c, block, sums, QUAD_OF, QUAD, PSR_TRUNK)                                \
+            PSR_AMX_CASES(c, block, sums, QUAD_OF, n, PSR_ANYTHING)                                \
+        }                                                                                          \
+        (block)->next += n;                                                                        \
+    } while (0)
+#define PSR_AMX_CASES(c, block, sums, QUAD_OF, N, AFTER)                                           \
+    case AFTER * 2:                                                                                \
+        QUAD_OF(c, block, sums, N, false, AFTER);                                                  \
+        break;                                                                                     \
+    case AFTER * 2 + 1:                                                                            \
+        QUAD_OF(c, block, sums, N, true, AFTER);                                                   \
+        break;
 
 /* The parts that are not the same for each precision, all of them constants. */
 struct psr_amx_precision {
@@ -147,6 +171,18 @@ struct psr_amx_precision {
     uint32_t header_bytes; /* of a packed group; the sums' start values are the first of it */
     psr_amx_finish *finish;
 };
+
+/* A quad in every `between`th pause. */
+static inline __attribute__((always_inline)) void
+psr_amx_pause(const struct psr_conv *c, psr_amx_finish *finish, struct psr_amx_block *waiting,
+              const int32_t *sums, uint32_t between, uint32_t *until)
+{
+    if (--*until == 0) {
+        *until = between;
+        if (waiting->next < waiting->end)
+            finish(c, waiting, sums);
+    }
+}
 
 /* The sums of a block into tiles 0..3, and between the multiplies all of the waiting pixels. */
 static inline __attribute__((always_inline)) void
@@ -158,7 +194,9 @@ psr_amx_multiply_block(const struct psr_conv *c, const struct psr_amx_precision 
     const size_t weight_bytes = (size_t)plan->part_bytes / 4 * TILE_ROW_BYTES;
     const unsigned char *weight[2] = {block->group[0], block->group[1]};
     const uint32_t pauses = 9 * plan->parts * 2;
-    const uint32_t share = (waiting->end - waiting->next + pauses - 1) / pauses;
+    const uint32_t quads = (waiting->end - waiting->next + QUAD - 1) / QUAD;
+    const uint32_t between = quads ? pauses / quads : pauses + 1;
+    uint32_t until = between;
 
     /* Each row of sums starts with the same values. */
     PSR_AMX_LOAD(0, weight[0], 0);
@@ -179,12 +217,12 @@ psr_amx_multiply_block(const struct psr_conv *c, const struct psr_amx_precision 
                 PSR_AMX_LOAD(7, weight[1], TILE_ROW_BYTES);
                 PSR_AMX_MULTIPLY(precision.is_int8, 1, 4, 7);
             }
-            precision.finish(c, waiting, sums, share);
+            psr_amx_pause(c, precision.finish, waiting, sums, between, &until);
             PSR_AMX_LOAD(5, in + block->x[1] * pixel_bytes, pixel_bytes);
             PSR_AMX_MULTIPLY(precision.is_int8, 2, 5, 6);
             if (is_wide)
                 PSR_AMX_MULTIPLY(precision.is_int8, 3, 5, 7);
-            precision.finish(c, waiting, sums, share);
+            psr_amx_pause(c, precision.finish, waiting, sums, between, &until);
             weight[0] += weight_bytes;
             weight[1] += weight_bytes;
         }
@@ -226,7 +264,8 @@ psr_amx_conv_row(const struct psr_conv *c, const struct psr_amx_precision precis
         }
     }
     psr_amx_release();
-    precision.finish(c, &waiting, sums, BLOCK_PX);
+    while (waiting.next < waiting.end)
+        precision.finish(c, &waiting, sums);
 }
 
 /* The most multiplies a second: six independent ones at a time, of full tiles. Elements of `ones`

@@ -24,7 +24,7 @@
 #endif
 
 #include "src/cpu.h"
-#include "src/kernels/avx512_tile.h"
+#include "src/kernels/avx512_finish.h"
 #include "src/kernels/fetch_ahead.h"
 
 enum {
@@ -260,90 +260,6 @@ static inline __m512i divide_by_576(__m512i sum)
     return _mm512_srai_epi32(_mm512_mullo_epi32(sum, _mm512_set1_epi32(0x38e38e39)), 6);
 }
 
-/* Four neighbouring pixels' codes, each in 128 bits. */
-static inline __attribute__((always_inline)) __m512i codes_of(const __m512 value[4],
-                                                              __m512 inverse_scale, __m512i zero)
-{
-    /* Saturation does what clamping at 0 and 255 would. A number of four pixels' channels 0 to 3
-     * lies in the lowest 128 bits, of channels 4 to 7 in the next, and so on. */
-    __m512i code[4];
-    PSR_UNROLL(4)
-    for (int j = 0; j < 4; j++)
-        code[j] = _mm512_cvtps_epi32(
-            _mm512_min_ps(_mm512_mul_ps(value[j], inverse_scale), _mm512_set1_ps(65536.0f)));
-    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(code[0], code[1]), zero);
-    const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(code[2], code[3]), zero);
-    const __m512i by_pixel =
-        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    return _mm512_permutexvar_epi32(by_pixel, _mm512_packus_epi16(low, high));
-}
-
-/* The first n of four pixels, px bytes apart. */
-static inline void store_codes(uint8_t *to, size_t px, __m512i codes, uint32_t n)
-{
-    _mm_storeu_si128((__m128i *)(void *)to, _mm512_castsi512_si128(codes));
-    if (n > 1)
-        _mm_storeu_si128((__m128i *)(void *)(to + px), _mm512_extracti32x4_epi32(codes, 1));
-    if (n > 2)
-        _mm_storeu_si128((__m128i *)(void *)(to + 2 * px), _mm512_extracti32x4_epi32(codes, 2));
-    if (n > 3)
-        _mm_storeu_si128((__m128i *)(void *)(to + 3 * px), _mm512_extracti32x4_epi32(codes, 3));
-}
-
-/* x / d for 1 <= d <= 2^126. Intel's divider takes sixteen cycles for sixteen quotients; a
- * reciprocal to 14 bits, Newton's step and a corrected product (Markstein, "Computation of
- * elementary functions on the IBM RISC System/6000 processor", 1990) take half of that. Of 10^9
- * random quotients none differed from the divider's. */
-static inline __m512 divide(__m512 x, __m512 d)
-{
-    const __m512 guess = _mm512_rcp14_ps(d);
-    const __m512 r =
-        _mm512_fmadd_ps(guess, _mm512_fnmadd_ps(d, guess, _mm512_set1_ps(1.0f)), guess);
-    const __m512 q = _mm512_mul_ps(x, r);
-    return _mm512_fmadd_ps(_mm512_fnmadd_ps(q, d, x), r, q);
-}
-
-/* psr_avx512_silu() of so many vectors that none of its steps waits for the one before. */
-static inline __attribute__((always_inline)) void silu_of_all(__m512 x[16])
-{
-    static const float c[] = PSR_EXP2_COEFFICIENTS;
-    __m512 n[16], f[16], p[16];
-    PSR_UNROLL(16)
-    for (int i = 0; i < 16; i++) {
-        const __m512 t = _mm512_min_ps(_mm512_mul_ps(x[i], _mm512_set1_ps(-0x1.715476p+0f)),
-                                       _mm512_set1_ps(126.0f));
-        n[i] = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-        f[i] = _mm512_sub_ps(t, n[i]);
-        p[i] = _mm512_set1_ps(c[6]);
-    }
-    PSR_UNROLL(6)
-    for (int power = 5; power >= 0; power--) {
-        PSR_UNROLL(16)
-        for (int i = 0; i < 16; i++) {
-            p[i] = _mm512_fmadd_ps(p[i], f[i], _mm512_set1_ps(c[power]));
-            /* Compilers would put each vector's steps together again. */
-            __asm__ volatile("" : "+v"(p[i]));
-        }
-    }
-    PSR_UNROLL(16)
-    for (int i = 0; i < 16; i++)
-        x[i] = divide(x[i], _mm512_add_ps(_mm512_set1_ps(1.0f), _mm512_scalef_ps(p[i], n[i])));
-}
-
-/* What follows the sums of a tile: SiLU and codes in a block's middle, residuals at its end. Whole
- * tiles of these two need not ask for every vector what is wanted. */
-enum after { MIDDLE, TRUNK, ANYTHING };
-
-static enum after after_of(const struct psr_conv *c)
-{
-    const bool adds = c->row[0].residual || c->row[0].residual2;
-    if (c->n_rows < 4)
-        return ANYTHING;
-    if (c->activation == PSR_SILU)
-        return c->narrow_out && !adds ? MIDDLE : ANYTHING;
-    return !c->narrow_out && c->row[0].residual ? TRUNK : ANYTHING;
-}
-
 /* One tile's sums for one vector of output channels, made float: [row][pixel]. */
 static inline __attribute__((always_inline)) void
 values_of(const struct group *group, const int32_t *products, uint32_t k, __m512 value[16])
@@ -376,17 +292,16 @@ values_of(const struct group *group, const int32_t *products, uint32_t k, __m512
     }
 }
 
-/* `after` is a constant; unless it is ANYTHING, the tile has all its pixels and rows. */
-static inline __attribute__((always_inline)) void finish_tile(const struct psr_conv *c,
-                                                              const struct group *group,
-                                                              const int32_t *products, uint32_t x,
-                                                              uint32_t k, const enum after after)
+/* `after` is a constant; unless it is PSR_ANYTHING, the tile has all its pixels and rows. */
+static inline __attribute__((always_inline)) void
+finish_tile(const struct psr_conv *c, const struct group *group, const int32_t *products,
+            uint32_t x, uint32_t k, const enum psr_after after)
 {
-    const bool is_whole = after != ANYTHING;
+    const bool is_whole = after != PSR_ANYTHING;
     const uint32_t n_px = is_whole || c->n_px - x > 4 ? 4 : c->n_px - x;
     const uint32_t n_rows = is_whole ? 4 : c->n_rows;
-    const bool silu = is_whole ? after == MIDDLE : c->activation == PSR_SILU;
-    const bool narrow = is_whole ? after == MIDDLE : c->narrow_out;
+    const bool silu = is_whole ? after == PSR_MIDDLE : c->activation == PSR_SILU;
+    const bool narrow = is_whole ? after == PSR_MIDDLE : c->narrow_out;
     const uint32_t channel = group->first + k * LANES;
     const size_t at = (size_t)x * c->out_px + channel;
     __m512 value[16], inverse_scale = _mm512_setzero_ps();
@@ -394,7 +309,7 @@ static inline __attribute__((always_inline)) void finish_tile(const struct psr_c
 
     values_of(group, products, k, value);
     if (silu)
-        silu_of_all(value);
+        psr_avx512_silu_of_all(value, 16);
     if (narrow || c->row[0].codes) {
         inverse_scale = _mm512_loadu_ps(c->out_coding.inverse_scale + channel);
         zero = psr_avx512_zero_codes(&c->out_coding, channel);
@@ -405,32 +320,14 @@ static inline __attribute__((always_inline)) void finish_tile(const struct psr_c
         const struct psr_conv_row row = c->row[r];
         if (r >= n_rows)
             break;
-        if (after == TRUNK) {
-            PSR_UNROLL(4)
-            for (uint32_t j = 0; j < 4; j++)
-                value[4 * r + j] = _mm512_add_ps(
-                    value[4 * r + j], _mm512_loadu_ps(row.residual + at + j * c->out_px));
-        }
-        if (after == ANYTHING || (after == TRUNK && row.residual2)) {
-            const struct psr_conv_row added = {
-                .residual = after == TRUNK ? NULL : row.residual,
-                .residual2 = row.residual2,
-            };
-            PSR_UNROLL(4)
-            for (uint32_t j = 0; j < 4; j++) {
-                if (j < n_px)
-                    value[4 * r + j] =
-                        psr_avx512_add_residuals(&added, value[4 * r + j], at + j * c->out_px);
-            }
-        }
-        PSR_UNROLL(4)
-        for (uint32_t j = 0; j < 4; j++) {
-            if (!narrow && j < n_px)
-                _mm512_storeu_ps((float *)row.out + at + j * c->out_px, value[4 * r + j]);
-        }
+        if (after != PSR_MIDDLE)
+            psr_avx512_add_quad(&row, value + 4 * r, at, c->out_px, n_px, after);
+        if (!narrow)
+            psr_avx512_store_quad((float *)row.out + at, c->out_px, value + 4 * r, n_px);
         uint8_t *const codes = narrow ? row.out : row.codes;
         if (codes)
-            store_codes(codes + at, c->out_px, codes_of(value + 4 * r, inverse_scale, zero), n_px);
+            psr_avx512_store_codes(codes + at, c->out_px,
+                                   psr_avx512_codes_of(value + 4 * r, inverse_scale, zero), n_px);
     }
 }
 
@@ -449,17 +346,17 @@ static void fetch_residuals(const struct psr_conv *c, const struct group *group,
 static void finish(const struct psr_conv *c, const struct group *group, const int32_t *products,
                    uint32_t x, uint32_t tiles)
 {
-    const enum after wanted = after_of(c);
+    const enum psr_after wanted = psr_avx512_after(c, 4);
     for (uint32_t t = 0; t < tiles; t++, x += 4, products += GROUP) {
-        const enum after after = c->n_px - x < 4 ? ANYTHING : wanted;
+        const enum psr_after after = c->n_px - x < 4 ? PSR_ANYTHING : wanted;
         fetch_residuals(c, group, x + 2 * 4);
         for (uint32_t k = 0; k < group->v; k++) {
-            if (after == MIDDLE)
-                finish_tile(c, group, products, x, k, MIDDLE);
-            else if (after == TRUNK)
-                finish_tile(c, group, products, x, k, TRUNK);
+            if (after == PSR_MIDDLE)
+                finish_tile(c, group, products, x, k, PSR_MIDDLE);
+            else if (after == PSR_TRUNK)
+                finish_tile(c, group, products, x, k, PSR_TRUNK);
             else
-                finish_tile(c, group, products, x, k, ANYTHING);
+                finish_tile(c, group, products, x, k, PSR_ANYTHING);
         }
     }
 }
