@@ -17,6 +17,8 @@ PHOTOS  ?= ../shared/train/hr
 CORPUS  ?= build-training/corpus
 RUN     ?= build-training/run
 MINUTES ?= 600
+# What gave most for the same number of steps (docs/training.md); a run that goes on keeps its own.
+TRAIN_OPTIONS ?= --optimiser soap --share synthetic=0.1 --evenness 0 --candidates 2
 C_ROOMS := $(wildcard include src media cli server program plugins tests examples bench training)
 
 .PHONY: all setup build demo test bench bench-peers train install uninstall format check sanitizers fuzz ci clean help
@@ -65,7 +67,7 @@ bench-peers: build
 # A run that was stopped goes on; delete RUN to begin anew.
 train: $(CORPUS)/pictures.json
 	@$(PYTHON) training/train.py '$(CORPUS)' --out '$(RUN)' --minutes '$(MINUTES)' \
-	    $$(test ! -f '$(RUN)/checkpoint.pt' || echo --resume '$(RUN)/checkpoint.pt')
+	    $$(test -f '$(RUN)/checkpoint.pt' && echo --resume '$(RUN)/checkpoint.pt' || echo $(TRAIN_OPTIONS))
 
 $(CORPUS)/pictures.json:
 	@$(PYTHON) -c 'import torch' || { echo 'PyTorch is absent: scripts/setup.sh --training' >&2; exit 1; }

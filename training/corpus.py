@@ -10,6 +10,8 @@ import pathlib
 import numpy
 import torch
 
+from detail import Detail
+
 
 class Corpus:
     """One or more folders from prepare.py, of the same scale, joined."""
@@ -82,10 +84,15 @@ def _cut(pixels, start, row_px, symmetry, side_px):
 
 
 class Chooser:
-    """Draws the patches of each step: kinds by share, within a kind each position of each picture alike."""
+    """Draws the patches of each step: kinds by share, within a kind a picture, within a picture a position.
 
-    def __init__(self, corpus, batch, side_px, seed, shares=None):
+    A picture is drawn in proportion to its positions to the power of `evenness`: at 1 every position of every picture
+    is alike, at 0 every picture is. Of `candidates` positions in it, all alike, the one with the most detail is taken.
+    """
+
+    def __init__(self, corpus, batch, side_px, seed, shares=None, evenness=1.0, candidates=1):
         self.batch, self.side_px, self.seed, self.scale = batch, side_px, seed, corpus.scale
+        self.candidates = candidates
         self.tables, weights = [], []
         usable = [p for p in corpus.pictures if p["training"] and min(p["height"], p["width"]) >= side_px]
         for kind in corpus.kinds():
@@ -95,7 +102,8 @@ class Chooser:
                 continue
             table = numpy.array([[p["lr_start_px"], p["width"], p["hr_start_px"], p["height"]] for p in pictures])
             positions = (table[:, 1] - side_px + 1) * (table[:, 3] - side_px + 1)
-            self.tables.append((table, numpy.cumsum(positions)))
+            detail = Detail(corpus, pictures) if candidates > 1 else None
+            self.tables.append((table, positions, numpy.cumsum(positions**evenness), detail))
             weights.append(share if share is not None else float(table[:, 1] @ table[:, 3]))
         if not self.tables:
             raise SystemExit(f"no picture for training is {side_px} low-resolution pixels wide and high")
@@ -110,17 +118,29 @@ class Chooser:
         kind = numpy.searchsorted(self.limits, random.random(self.batch), side="right")
         kind = kind.clip(0, len(self.tables) - 1)
         where, symmetry = random.random(self.batch), random.integers(8, size=self.batch)
+        more = random.random((self.candidates - 1, self.batch))
         chosen = numpy.empty((self.batch, 5), numpy.int64)
-        for k, (table, ends) in enumerate(self.tables):
+        for k, (table, positions, ends, detail) in enumerate(self.tables):
             mine = kind == k
-            position = (where[mine] * ends[-1]).astype(numpy.int64)
-            picture = numpy.searchsorted(ends, position, side="right")
+            place = where[mine] * ends[-1]
+            picture = numpy.searchsorted(ends, place, side="right").clip(0, len(ends) - 1)
+            begin = numpy.concatenate([[0], ends])[picture]
+            # The place within a picture's share of the line is as good as one more random number.
+            within = numpy.concatenate([((place - begin) / (ends[picture] - begin))[None], more[:, mine]])
             low_start, width, high_start, _ = table[picture].T
-            position -= numpy.concatenate([[0], ends])[picture]
+            position = (within * positions[picture]).astype(numpy.int64).clip(0, positions[picture] - 1)
             y, x = numpy.divmod(position, width - self.side_px + 1)
+            taken = self._most_detail(detail, picture, y, x)
+            y, x = (numpy.take_along_axis(each, taken, 0)[0] for each in (y, x))
             chosen[mine, 0] = low_start + y * width + x
             chosen[mine, 1] = width
             chosen[mine, 2] = high_start + (y * width * self.scale + x) * self.scale
             chosen[mine, 3] = width * self.scale
         chosen[:, 4] = symmetry
         return chosen
+
+    def _most_detail(self, detail, picture, y, x):
+        """[1][patches]: which of the [candidates][patches] positions."""
+        if detail is None:
+            return numpy.zeros((1, len(picture)), numpy.int64)
+        return detail.of(numpy.broadcast_to(picture, y.shape), y, x, self.side_px).argmax(0)[None]

@@ -61,13 +61,15 @@ train() {
         ${TRAIN_OPTIONS:-} >>"$run/log.txt" 2>&1 || echo "$name: failed, see $run/log.txt"
 }
 
+# shellcheck disable=SC2086 # $draw is several words
 queue() {
     corpus=$work/corpus default=$work/runs/default
+    draw="--share synthetic=${SYNTHETIC_SHARE:-0.1} --evenness 0 --candidates 2"
     prepare "$corpus" --photos "$work"/data/photos-*.zip --synthetic "${SYNTHETIC:-280}"
-    train default "${DEFAULT_MINUTES:-12}" train.py "$corpus" --share synthetic="${SYNTHETIC_SHARE:-0.1}"
+    train default "${DEFAULT_MINUTES:-12}" train.py "$corpus" $draw
     [ -f "$default/last.safetensors" ] || { echo "the default model was not finished"; exit 1; }
     train int8 "${INT8_MINUTES:-1.5}" quantise.py "$corpus" --start "$default/last.safetensors" --no-compile \
-        --share synthetic=0.1 --batch 32 --patch 48 --new-ranges
+        $draw --batch 32 --patch 48 --new-ranges
     if [ "${VIDEO_MINUTES:-2.5}" != 0 ]; then
         limit=$(($(seconds_now) + 120))
         while [ ! -f "$work/video/pictures.json" ] && [ "$(seconds_now)" -lt "$limit" ]; do
@@ -82,8 +84,7 @@ queue() {
             train video "${VIDEO_MINUTES:-2.5}" train.py "$work/video" --start "$default/last.safetensors" \
                 --rate 2e-4 --warm-up 200 --share video=0.7 --select video
     fi
-    train fast "${FAST_MINUTES:-2.5}" train.py "$corpus" --channels 32 --blocks "${FAST_BLOCKS:-5}" \
-        --share synthetic="${SYNTHETIC_SHARE:-0.1}"
+    train fast "${FAST_MINUTES:-2.5}" train.py "$corpus" --channels 32 --blocks "${FAST_BLOCKS:-5}" $draw
     echo done >"$work/finished"
 }
 

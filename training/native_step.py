@@ -164,7 +164,7 @@ class NativeStep:
         if type(mine) is not optimiser.Adam:
             return mine.step(numbers)
         vectors = (mine.weights, mine.gradient, mine.mean, mine.square, mine.average, mine.rates)
-        constants = (mine.clip_norm, optimiser.BETA1, optimiser.BETA2, optimiser.EPSILON)
+        constants = (mine.clip_norm, mine.BETA1, optimiser.BETA2, optimiser.EPSILON)
         arguments = AdamArguments(
             *(vector.data_ptr() for vector in vectors), *numbers.tolist(), *constants, mine.weights.numel()
         )

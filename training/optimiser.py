@@ -6,10 +6,12 @@ to wait for, and a checkpoint four vectors.
 
 import torch
 
-BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-8
+BETA2, EPSILON = 0.99, 1e-8
 
 
 class Adam:
+    BETA1 = 0.9
+
     def __init__(self, module, clip_norm, rate_factors=None):
         """`rate_factors`: {part of a parameter's name: factor on its learning rate}."""
         parameters = list(module.named_parameters())
@@ -45,11 +47,11 @@ class Adam:
                 raise SystemExit(f"the checkpoint has {state[name].numel()} weights, the network {tensor.numel()}")
             tensor.copy_(state[name])
 
-    @staticmethod
-    def numbers(step, rate, average_decay):
+    @classmethod
+    def numbers(cls, step, rate, average_decay):
         """The four numbers of step 0, 1, ...: learning rate, both bias corrections, share of the new average."""
         decay = min(average_decay, (1 + step) / (10 + step))
-        return [rate, 1 / (1 - BETA1 ** (step + 1)), 1 / (1 - BETA2 ** (step + 1)), 1 - decay]
+        return [rate, 1 / (1 - cls.BETA1 ** (step + 1)), 1 / (1 - BETA2 ** (step + 1)), 1 - decay]
 
     def _change(self, gradient, mean_correction, square_correction):
         """What the weights change by at a rate of 1; `mean` has the gradient already."""
@@ -67,7 +69,7 @@ class Adam:
         usable = torch.isfinite(norm)
         factor = (self.clip_norm / (norm + 1e-12)).clamp(max=1.0)
         gradient = torch.where(usable, self.gradient * factor, torch.zeros_like(self.gradient))
-        self.mean.mul_(BETA1).add_(gradient, alpha=1 - BETA1)
+        self.mean.mul_(self.BETA1).add_(gradient, alpha=1 - self.BETA1)
         change = self._change(gradient, mean_correction, square_correction)
         self.weights.sub_(change * self.rates * (rate * usable))
         self.average.add_((self.weights - self.average) * share)

@@ -8,7 +8,7 @@ other are far from uncorrelated, which Adam takes them to be. Head, tail and bia
 
 import torch
 
-from optimiser import BETA1, BETA2, EPSILON, Adam
+from optimiser import BETA2, EPSILON, Adam
 
 BETA_AXES = 0.95  # of the averages along the axes
 REFRESH = 10  # steps between corrections of the eigenvectors
@@ -65,6 +65,8 @@ class _Kernels:
 
 
 class Soap(Adam):
+    BETA1 = 0.95  # as its authors have it; better than Adam's here, too
+
     def __init__(self, module, clip_norm, rate_factors=None):
         super().__init__(module, clip_norm, rate_factors)
         places = {}

@@ -60,6 +60,10 @@ def add_run_arguments(parser):
     parser.add_argument("--clip", type=float, default=0.1, help="longest gradient (0.1)")
     parser.add_argument("--share", action="append", default=[], metavar="KIND=SHARE",
                         help="weight of photo, synthetic, video; those not named weigh by their pixels")
+    parser.add_argument("--evenness", type=float, default=1.0, help="a picture is drawn by its size to this power: 1 every "
+                        "position alike, 0 every picture alike (1)")
+    parser.add_argument("--candidates", type=int, default=1, help="positions of which the one with the most detail is "
+                        "taken (1)")
     parser.add_argument("--select", default="photo", help="kind of picture that chooses the best weights (photo)")
     parser.add_argument("--save-seconds", type=float, default=60)
     parser.add_argument("--validate-seconds", type=float, help="(GPU 30, CPU 300)")
@@ -96,7 +100,8 @@ def run_options(args, corpus, precision, finish_precision, **more):
         main=Phase(patch, batch, precision, 0.0),
         finish_phase=Phase(finish_patch, finish_batch, finish_precision, args.mse),
         finish=args.finish, decay=args.decay, optimiser=args.optimiser, average_decay=args.average, clip_norm=args.clip,
-        y_share=args.y_share, seed=args.seed, shares=shares_of(args.share, corpus), select=args.select,
+        y_share=args.y_share, seed=args.seed, shares=shares_of(args.share, corpus), evenness=args.evenness,
+        candidates=max(1, args.candidates), select=args.select,
         save_seconds=args.save_seconds, validate_seconds=args.validate_seconds or (30 if on_gpu else 300),
         validate_px=args.validate_px, compiled=not args.no_compile, graph=not args.no_graph,
         extend=args.extend, arguments={name: value for name, value in vars(args).items() if name not in NOT_KEPT},

@@ -40,6 +40,8 @@ class Options:
     y_share: float = 0.5
     seed: int = 1
     shares: dict = dataclasses.field(default_factory=dict)
+    evenness: float = 1.0  # of Chooser
+    candidates: int = 1
     rate_factors: dict = dataclasses.field(default_factory=dict)
     select: str = "photo"  # the kind of picture whose PSNR chooses the best weights
     save_seconds: float = 60
@@ -98,7 +100,9 @@ class Run:
 
     def _make_phase(self, name, phase):
         options = self.options
-        self.choosers[name] = Chooser(self.corpus, phase.batch, phase.patch_px, options.seed, options.shares)
+        self.choosers[name] = Chooser(
+            self.corpus, phase.batch, phase.patch_px, options.seed, options.shares, options.evenness, options.candidates
+        )
         self.steps[name] = self._make_step(phase)
         begin = time.monotonic()
         self.steps[name].prepare(self.choosers[name].of_steps(0, 1)[0])
@@ -236,7 +240,7 @@ class Run:
         device, begin = self.corpus.device, time.monotonic()
         choices = self._choices(name, self.step, count).to(device)
         decay = self.options.average_decay
-        numbers = [Adam.numbers(self.step + i, schedule.rate_at(local + i), decay) for i in range(count)]
+        numbers = [self.optimiser.numbers(self.step + i, schedule.rate_at(local + i), decay) for i in range(count)]
         numbers = torch.tensor(numbers).to(device)
         for i in range(count):
             self.steps[name](choices[i], numbers[i])

@@ -12,6 +12,7 @@ import photos
 import resize
 import synthetic
 from corpus import Chooser, Corpus
+from detail import CELL_PX, Detail
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +108,52 @@ def test_a_step_sees_the_same_whenever_it_is_drawn(corpus_folder):
         begin, end = picture["lr_start_px"], picture["lr_start_px"] + picture["height"] * picture["width"]
         assert not ((starts >= begin) & (starts < end)).any()
     assert held_back and len(starts.unique()) > 1000
+
+
+def test_detail_is_the_mean_of_the_laplacian(corpus_folder):
+    corpus = Corpus([corpus_folder])
+    pictures = corpus.pictures[:3]
+    measured = Detail(corpus, pictures)
+    for number, picture in enumerate(pictures):
+        green = corpus.whole(picture)[0][..., 1].numpy().astype(int)
+        y, x = CELL_PX, 2 * CELL_PX  # at a cell's corner it is exact
+        inside = green[y - 1 : y + 2 * CELL_PX + 1, x - 1 : x + 2 * CELL_PX + 1]
+        wanted = 4 * inside[1:-1, 1:-1] - inside[:-2, 1:-1] - inside[2:, 1:-1] - inside[1:-1, :-2] - inside[1:-1, 2:]
+        for off in (0, CELL_PX - 1):
+            found = measured.of(numpy.array([number]), numpy.array([y + off]), numpy.array([x]), 2 * CELL_PX)
+            assert found == pytest.approx(abs(wanted).mean())
+        height, width = picture["height"], picture["width"]
+        corner = measured.of(numpy.array([number]), numpy.array([height - 9]), numpy.array([width - 9]), 9)
+        assert numpy.isfinite(corner).all() and corner >= 0
+
+
+def test_candidates_hold_more_detail(corpus_folder):
+    corpus = Corpus([corpus_folder])
+
+    def detail(candidates):
+        chooser = Chooser(corpus, 64, 16, seed=2, candidates=candidates)
+        low, _ = corpus.patches(chooser.of_steps(0, 4).reshape(-1, 5), 16)
+        green = low[:, 1]
+        across, down = green.diff(dim=2)[:, :-1].abs(), green.diff(dim=1)[:, :, :-1].abs()
+        return float((across + down).mean())
+
+    assert 1.02 * detail(1) < detail(2) and 1.02 * detail(2) < detail(8)
+
+
+def test_evenness_weighs_pictures_by_their_size(tmp_path, script):
+    sides = [64, 64, 64, 128, 192]
+    (tmp_path / "photos").mkdir()
+    names = [f"{n}.png" for n in range(99) if not photos.is_validation(f"{n}.png")]
+    for name, side in zip(names, sides):
+        Image.fromarray(synthetic.make(1, side)).save(tmp_path / "photos" / name)
+    script("prepare.py", "--out", tmp_path / "corpus", "--photos", tmp_path / "photos", "--copies", "")
+    corpus = Corpus([tmp_path / "corpus"])
+    ends = numpy.cumsum([p["height"] * p["width"] for p in corpus.pictures])
+
+    def shares(evenness):
+        starts = Chooser(corpus, 64, 16, seed=7, evenness=evenness).of_steps(0, 60)[:, :, 0]
+        return numpy.bincount(numpy.searchsorted(ends, starts.ravel(), side="right"), minlength=5) / starts.numel()
+
+    for evenness in (1.0, 0.5, 0.0):
+        weights = numpy.array([(side / 2 - 15) ** (2 * evenness) for side in sides])
+        assert shares(evenness) == pytest.approx(weights / weights.sum(), abs=0.025)
