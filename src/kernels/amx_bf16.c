@@ -14,55 +14,40 @@
 #include "src/cpu.h"
 #include "src/kernels/amx_tile.h"
 
-/* The first n of four pixels, px elements apart. */
-static inline void store_narrow(uint16_t *to, size_t px, const __m512 value[QUAD], uint32_t n)
+/* The biases were the sums' start values. */
+static inline __attribute__((always_inline)) void values_of(const struct psr_amx_block *block,
+                                                            const int32_t *sums, uint32_t n,
+                                                            const int halves,
+                                                            __m512 value[2 * QUAD])
 {
-    PSR_UNROLL(4)
-    for (uint32_t j = 0; j < QUAD; j++) {
-        if (j < n)
-            _mm256_storeu_si256((__m256i *)(void *)(to + j * px),
-                                (__m256i)_mm512_cvtneps_pbh(value[j]));
+    (void)block;
+    PSR_UNROLL(8)
+    for (uint32_t i = 0; i < (uint32_t)halves * QUAD; i++) {
+        const int32_t *sum = sums + (size_t)(i % QUAD) * BLOCK_CHANNELS + i / QUAD * LANES;
+        value[i] = i % QUAD < n ? _mm512_load_ps(sum) : _mm512_setzero_ps();
     }
 }
 
-/* The biases were the sums' start values. */
 static inline __attribute__((always_inline)) void
-finish_quad(const struct psr_conv *c, const struct psr_amx_block *block, const int32_t *sums,
-            uint32_t n, const bool wide, const enum psr_after after)
+store_bf16(const struct psr_conv *c, const struct psr_conv_row *row, uint32_t channel, size_t at,
+           size_t px, const __m512 value[QUAD], uint32_t n, bool narrow)
 {
-    const int halves = wide ? 2 : 1;
-    const bool narrow = after == PSR_ANYTHING ? c->narrow_out : after == PSR_MIDDLE;
-    /* Not to be read again after every store. */
-    const struct psr_conv_row row = c->row[0];
-    const size_t px = c->out_px;
-    const size_t at = block->next * px + block->first;
-    __m512 value[2 * QUAD] = {_mm512_setzero_ps()};
-
-    sums += (size_t)(block->next - block->x[0]) * BLOCK_CHANNELS;
-    PSR_UNROLL(8)
-    for (int i = 0; i < halves * QUAD; i++) {
-        const int32_t *sum = sums + (size_t)(i % QUAD) * BLOCK_CHANNELS + i / QUAD * LANES;
-        value[i] = (uint32_t)(i % QUAD) < n ? _mm512_load_ps(sum) : _mm512_setzero_ps();
-    }
-    if (after == PSR_MIDDLE || (after == PSR_ANYTHING && c->activation == PSR_SILU))
-        psr_avx512_silu_of_all(value, halves * QUAD);
-    PSR_UNROLL(2)
-    for (int k = 0; k < halves; k++) {
-        __m512 *const mine = value + k * QUAD;
-        const size_t from = at + (size_t)k * LANES;
-        if (after != PSR_MIDDLE)
-            psr_avx512_add_quad(&row, mine, from, px, n, after);
-        if (narrow)
-            store_narrow((uint16_t *)row.out + from, px, mine, n);
-        else
-            psr_avx512_store_quad((float *)row.out + from, px, mine, n);
+    (void)c;
+    (void)channel;
+    if (!narrow)
+        return;
+    PSR_UNROLL(4)
+    for (uint32_t j = 0; j < QUAD; j++) {
+        if (j < n)
+            _mm256_storeu_si256((__m256i *)(void *)((uint16_t *)row->out + at + j * px),
+                                (__m256i)_mm512_cvtneps_pbh(value[j]));
     }
 }
 
 static __attribute__((noinline)) void finish(const struct psr_conv *c, struct psr_amx_block *block,
                                              const int32_t *sums)
 {
-    PSR_AMX_FINISH(c, block, sums, finish_quad);
+    PSR_AMX_FINISH(c, block, sums, values_of, store_bf16);
 }
 
 static void conv_row(const struct psr_conv *c)

@@ -19,13 +19,11 @@ struct header {
     float scale[LANES], bias[LANES];
 };
 
-/* Sums of n pixels in up to 32 channels, made float: [half][pixel]. */
 static inline __attribute__((always_inline)) void values_of(const struct psr_amx_block *block,
                                                             const int32_t *sums, uint32_t n,
                                                             const int halves,
                                                             __m512 value[2 * QUAD])
 {
-    sums += (size_t)(block->next - block->x[0]) * BLOCK_CHANNELS;
     PSR_UNROLL(2)
     for (int k = 0; k < halves; k++) {
         const struct header *header = (const void *)block->group[k];
@@ -41,44 +39,23 @@ static inline __attribute__((always_inline)) void values_of(const struct psr_amx
 }
 
 static inline __attribute__((always_inline)) void
-finish_quad(const struct psr_conv *c, const struct psr_amx_block *block, const int32_t *sums,
-            uint32_t n, const bool wide, const enum psr_after after)
+store_codes(const struct psr_conv *c, const struct psr_conv_row *row, uint32_t channel, size_t at,
+            size_t px, const __m512 value[QUAD], uint32_t n, bool narrow)
 {
-    const int halves = wide ? 2 : 1;
-    const bool narrow = after == PSR_ANYTHING ? c->narrow_out : after == PSR_MIDDLE;
-    /* Not to be read again after every store. */
-    const struct psr_conv_row row = c->row[0];
-    const size_t px = c->out_px;
-    uint8_t *const codes = narrow ? row.out : row.codes;
-    const size_t at = block->next * px + block->first;
-    __m512 value[2 * QUAD] = {_mm512_setzero_ps()};
-
-    values_of(block, sums, n, halves, value);
-    if (after == PSR_MIDDLE || (after == PSR_ANYTHING && c->activation == PSR_SILU))
-        psr_avx512_silu_of_all(value, halves * QUAD);
-    PSR_UNROLL(2)
-    for (int k = 0; k < halves; k++) {
-        __m512 *const mine = value + k * QUAD;
-        const size_t from = at + (size_t)k * LANES;
-        if (after != PSR_MIDDLE)
-            psr_avx512_add_quad(&row, mine, from, px, n, after);
-        if (!narrow)
-            psr_avx512_store_quad((float *)row.out + from, px, mine, n);
-        if (codes) {
-            const uint32_t channel = block->first + (uint32_t)k * LANES;
-            const __m512i zero = psr_avx512_zero_codes(&c->out_coding, channel);
-            const __m512 inverse_scale = _mm512_loadu_ps(c->out_coding.inverse_scale + channel);
-            psr_avx512_store_codes(
-                codes + from, px,
-                psr_avx512_codes_of(mine, inverse_scale, _mm512_packs_epi32(zero, zero)), n);
-        }
-    }
+    uint8_t *const codes = narrow ? row->out : row->codes;
+    if (!codes)
+        return;
+    const __m512i zero = psr_avx512_zero_codes(&c->out_coding, channel);
+    const __m512 inverse_scale = _mm512_loadu_ps(c->out_coding.inverse_scale + channel);
+    psr_avx512_store_codes(
+        codes + at, px, psr_avx512_codes_of(value, inverse_scale, _mm512_packs_epi32(zero, zero)),
+        n);
 }
 
 static __attribute__((noinline)) void finish(const struct psr_conv *c, struct psr_amx_block *block,
                                              const int32_t *sums)
 {
-    PSR_AMX_FINISH(c, block, sums, finish_quad);
+    PSR_AMX_FINISH(c, block, sums, values_of, store_codes);
 }
 
 static void conv_row(const struct psr_conv *c)

@@ -144,25 +144,62 @@ static inline struct psr_amx_block psr_amx_make_block(const struct psr_conv *c,
 typedef void psr_amx_finish(const struct psr_conv *c, struct psr_amx_block *block,
                             const int32_t *sums);
 
-/* Calls QUAD_OF(c, block, sums, n, wide, after) for the next n pixels, wide and after as constants,
- * and n as well unless that is PSR_ANYTHING. */
-#define PSR_AMX_FINISH(c, block, sums, QUAD_OF)                                                    \
+/* What each precision does itself, called by constants and inlined. The n pixels that are next, of
+ * 32 or 16 channels, as numbers: [half][pixel]. */
+typedef void psr_amx_values(const struct psr_amx_block *block, const int32_t *sums, uint32_t n,
+                            int halves, __m512 value[2 * QUAD]);
+/* Four pixels' 16 channels from `channel` on, to element `at` of the row and in steps of px, the
+ * first n of them: as the next layer reads them, if it reads this row. */
+typedef void psr_amx_store_narrow(const struct psr_conv *c, const struct psr_conv_row *row,
+                                  uint32_t channel, size_t at, size_t px, const __m512 value[QUAD],
+                                  uint32_t n, bool narrow);
+
+static inline __attribute__((always_inline)) void
+psr_amx_finish_quad(const struct psr_conv *c, const struct psr_amx_block *block,
+                    const int32_t *sums, uint32_t n, const bool wide, const enum psr_after after,
+                    psr_amx_values *values, psr_amx_store_narrow *store_narrow)
+{
+    const int halves = wide ? 2 : 1;
+    const bool narrow = after == PSR_ANYTHING ? c->narrow_out : after == PSR_MIDDLE;
+    /* Not to be read again after every store. */
+    const struct psr_conv_row row = c->row[0];
+    const size_t px = c->out_px;
+    __m512 value[2 * QUAD] = {_mm512_setzero_ps()};
+
+    values(block, sums + (size_t)(block->next - block->x[0]) * BLOCK_CHANNELS, n, halves, value);
+    if (after == PSR_MIDDLE || (after == PSR_ANYTHING && c->activation == PSR_SILU))
+        psr_avx512_silu_of_all(value, halves * QUAD);
+    PSR_UNROLL(2)
+    for (int k = 0; k < halves; k++) {
+        const uint32_t channel = block->first + (uint32_t)k * LANES;
+        const size_t at = block->next * px + channel;
+        if (after != PSR_MIDDLE)
+            psr_avx512_add_quad(&row, value + k * QUAD, at, px, n, after);
+        if (!narrow)
+            psr_avx512_store_quad((float *)row.out + at, px, value + k * QUAD, n);
+        store_narrow(c, &row, channel, at, px, value + k * QUAD, n, narrow);
+    }
+}
+
+/* psr_amx_finish_quad() for the next n pixels, wide and after as constants, and n as well unless
+ * that is PSR_ANYTHING. */
+#define PSR_AMX_FINISH(c, block, sums, VALUES, STORE)                                              \
     do {                                                                                           \
         const uint32_t left = (block)->end - (block)->next, n = left < QUAD ? left : QUAD;         \
         const enum psr_after after = n < QUAD ? PSR_ANYTHING : (block)->after;                     \
         switch (after * 2 + (block)->is_wide) {                                                    \
-            PSR_AMX_CASES(c, block, sums, QUAD_OF, QUAD, PSR_MIDDLE)                               \
-            PSR_AMX_CASES(c, block, sums, QUAD_OF, QUAD, PSR_TRUNK)                                \
-            PSR_AMX_CASES(c, block, sums, QUAD_OF, n, PSR_ANYTHING)                                \
+            PSR_AMX_CASES(c, block, sums, VALUES, STORE, QUAD, PSR_MIDDLE)                         \
+            PSR_AMX_CASES(c, block, sums, VALUES, STORE, QUAD, PSR_TRUNK)                          \
+            PSR_AMX_CASES(c, block, sums, VALUES, STORE, n, PSR_ANYTHING)                          \
         }                                                                                          \
         (block)->next += n;                                                                        \
     } while (0)
-#define PSR_AMX_CASES(c, block, sums, QUAD_OF, N, AFTER)                                           \
+#define PSR_AMX_CASES(c, block, sums, VALUES, STORE, N, AFTER)                                     \
     case AFTER * 2:                                                                                \
-        QUAD_OF(c, block, sums, N, false, AFTER);                                                  \
+        psr_amx_finish_quad(c, block, sums, N, false, AFTER, VALUES, STORE);                       \
         break;                                                                                     \
     case AFTER * 2 + 1:                                                                            \
-        QUAD_OF(c, block, sums, N, true, AFTER);                                                   \
+        psr_amx_finish_quad(c, block, sums, N, true, AFTER, VALUES, STORE);                        \
         break;
 
 /* The parts that are not the same for each precision, all of them constants. */
