@@ -346,9 +346,10 @@ static void run_entry(const struct psr_kernels *entry, uint32_t emulated)
     const bool is_slow = entry->cpu_features & emulated & PSR_CPU_AVX_VNNI;
     const bool quick = check_quick() || is_slow;
     /* One width more than the largest tile still takes two of them. */
-    const uint32_t widths = quick ? 17 : is_emulated ? 34 : 43, channels = is_slow ? 16 : 64;
-    const int random_jobs = is_slow ? 20 : quick ? 50 : is_emulated ? 100 : 200;
-    const uint32_t most_px = is_slow ? 20 : MAX_PX, most_channels = is_slow ? 3 : 8;
+    const uint32_t widths = quick ? 17 : is_emulated ? 34 : 43;
+    const uint32_t channels = is_slow ? 16 : quick ? 32 : 64;
+    const int random_jobs = is_slow ? 20 : quick ? 30 : is_emulated ? 100 : 200;
+    const uint32_t most_px = is_slow ? 20 : quick ? 33 : MAX_PX, most_channels = is_slow ? 3 : 8;
     unsigned seed = 20260322;
 
     if ((entry->cpu_features & features) != entry->cpu_features) {
