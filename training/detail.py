@@ -36,7 +36,7 @@ class Detail:
         self.starts, self.rows = numpy.array(self.starts), numpy.array(self.rows)
 
     def of(self, pictures, y, x, side_px):
-        """Mean over about the cells that patches lie in (the first is the one of the patch's corner); all arguments but the last are arrays of one shape."""
+        """Means over patches' cells, from that of their corner on; all but side_px are arrays of one shape."""
         rows, columns = numpy.moveaxis(self.rows[pictures], -1, 0)
         top, left = y // CELL_PX, x // CELL_PX
         bottom = numpy.minimum(top + max(1, side_px // CELL_PX), rows - 1)
