@@ -65,7 +65,7 @@ class _Kernels:
 
 
 class Soap(Adam):
-    BETA1 = 0.95  # as its authors have it; better than Adam's here, too
+    BETA1 = 0.95  # as its authors have it
 
     def __init__(self, module, clip_norm, rate_factors=None):
         super().__init__(module, clip_norm, rate_factors)
