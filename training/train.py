@@ -18,8 +18,9 @@ import os
 import pathlib
 import sys
 
-# Of the small matrices here: OpenBLAS's threads wait for each other longer than they multiply.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+import openblas
+
+openblas.prepare()  # before PyTorch loads it
 import torch
 
 import checkpoint
