@@ -5,7 +5,8 @@
 
 A photo is halved by MATLAB's bicubic (training/resize.py) and doubled again, and a detail is shown beside the
 original's. Only photos that training holds back (training/photos.py), and whose licence lets them be passed on. Nothing
-is written before all of it is made. --video-model adds a frame of a clip compressed by x264, which needs ffmpeg.
+is written before all of it is made. --video-model adds a frame of a clip compressed by x264, which needs ffmpeg;
+--x4-model a detail of a photo that is made four times as wide and high.
 """
 
 import argparse
@@ -65,6 +66,7 @@ DETAILS = [
 ]
 VIDEO_DETAIL = Detail("video", "kodak_0005", 366, 6, "A frame of compressed video")  # x, y in the frame's window
 VIDEO_START = (16, 0)  # where the first window lies in the photo
+X4_DETAIL = Detail("four-times", "kodak_0008", 656, 272, "Four times as wide and high")
 
 KODAK = (
     "of the Kodak Lossless True Color Image Suite, from GitHub MohamedBakrAli/Kodak-Lossless-True-Color-Image-Suite; "
@@ -133,21 +135,21 @@ def describe_model(program, model):
 
 
 class Enlarger:
-    """Doubles pictures by the program, in files of a folder of its own."""
+    """Enlarges pictures by the program, in files of a folder of its own."""
 
     def __init__(self, program, folder):
         self.program, self.folder = program, folder
 
-    def __call__(self, low, model):
+    def __call__(self, low, model, scale=SCALE):
         small, large = self.folder / "small.png", self.folder / "large.png"
         Image.fromarray(low).save(small, compress_level=1)
-        options = ["--precision", "fp32", "--scale", SCALE, "--force", "--quiet", *model_options(model)]
+        options = ["--precision", "fp32", "--scale", scale, "--force", "--quiet", *model_options(model)]
         call(self.program, "upscale", small, "-o", large, *options)
         return photos.decode(large.read_bytes())
 
 
-def bicubic(low):
-    return resize.resize(low, SCALE * low.shape[0], SCALE * low.shape[1], SCALE)
+def bicubic(low, scale=SCALE):
+    return resize.resize(low, scale * low.shape[0], scale * low.shape[1], scale)
 
 
 def psnr_y(picture, original):
@@ -164,8 +166,8 @@ def squares(picture, side):
     return picture.repeat(side, axis=0).repeat(side, axis=1)
 
 
-def find_photo(folder, stem):
-    """The pixels of a photo in `folder`, cropped to even sides."""
+def find_photo(folder, stem, scale=SCALE):
+    """The pixels of a photo in `folder`, cropped to multiples of the scale."""
     if not photos.is_validation(stem):
         fail(f"{stem} is not held back from training: choose one for which photos.is_validation() is true")
     paths = [path for path in sorted(folder.glob(stem + ".*")) if path.suffix.lower() in photos.SUFFIXES]
@@ -175,10 +177,10 @@ def find_photo(folder, stem):
         picture = photos.decode(paths[0].read_bytes())
     except (OSError, ValueError) as error:
         fail(f"{paths[0]}: cannot be read: {error}")
-    return resize.crop_to_multiple(picture, SCALE)
+    return resize.crop_to_multiple(picture, scale)
 
 
-def save_panels(detail, side, low, high, enlarged, folder):
+def save_panels(detail, side, low, high, enlarged, folder, scale=SCALE):
     """Saves the panels of a detail and returns its section of the page.
 
     `enlarged` has pairs of a column's title and a picture as large as `high`.
@@ -187,8 +189,8 @@ def save_panels(detail, side, low, high, enlarged, folder):
     if min(high.shape[0] - y, high.shape[1] - x) < side:
         fail(f"{detail.photo} has {high.shape[1]}x{high.shape[0]} pixels: no room for '{detail.name}' at {x}, {y}")
     original = window(high, x, y, side)
-    small = window(low, x // SCALE, y // SCALE, side // SCALE)
-    columns = [("input", squares(small, SCALE * ZOOM), f"{side // SCALE}x{side // SCALE} pixels")]
+    small = window(low, x // scale, y // scale, side // scale)
+    columns = [("input", squares(small, scale * ZOOM), f"{side // scale}x{side // scale} pixels")]
     for title, picture in enlarged:
         shown = window(picture, x, y, side)
         columns.append((title, squares(shown, ZOOM), f"{psnr_y(shown, original):.2f} dB"))
@@ -234,6 +236,22 @@ def video_section(options, enlarge, folder):
     return save_panels(dataclasses.replace(VIDEO_DETAIL, note=note), VIDEO_DETAIL_PX, low, high, enlarged, folder)
 
 
+def x4_section(options, enlarge, folder):
+    """A photo made four times as wide and high: by two passes, and by one."""
+    scale = SCALE * SCALE
+    high = find_photo(options.photos, X4_DETAIL.photo, scale)
+    low = resize.shrink(high, scale)
+    twice = enlarge(enlarge(low, options.model), options.model)
+    name = describe_model(options.program, options.x4_model)["name"]
+    enlarged = [
+        ("bicubic", bicubic(low, scale)),
+        ("PiperSR twice", twice),
+        ("PiperSR x4", enlarge(low, options.x4_model, scale)),
+    ]
+    note = f"From a quarter of the original's width and height, in two passes of the model of the photos above and in one of {name}."
+    return save_panels(dataclasses.replace(X4_DETAIL, note=note), DETAIL_PX, low, high, enlarged, folder, scale)
+
+
 def make(options, folder):
     """The pictures into `folder`; returns the text of the page."""
     model = describe_model(options.program, options.model)
@@ -249,6 +267,9 @@ def make(options, folder):
     if options.video_model:
         sections.append(video_section(options, enlarge, folder))
         command += " --video-model VIDEO_MODEL"
+    if options.x4_model:
+        sections.append(x4_section(options, enlarge, folder))
+        command += " --x4-model X4_MODEL"
     about = model["name"] + (f" ({model['training']})" if model["training"] else "")
     return HEAD.format(zoom=ZOOM, model=about, command=command) + "".join(sections) + LICENCES
 
@@ -274,6 +295,7 @@ def parse_arguments():
     parser.add_argument("--photos", type=pathlib.Path, default=ROOT.parent / "shared/train/hr", help="their folder")
     parser.add_argument("--model", type=pathlib.Path, help="weights instead of the built-in ones")
     parser.add_argument("--video-model", type=pathlib.Path, help="weights for video: adds a frame of a clip")
+    parser.add_argument("--x4-model", type=pathlib.Path, help="weights of scale 4: adds a detail four times as wide")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs", help="gets gallery.md and gallery/ (docs)")
     names = [detail.name for detail in DETAILS]
     parser.add_argument("--only", choices=names, action="append", help="only this detail; may be repeated")
@@ -289,7 +311,7 @@ def main():
     options.program = options.program.resolve()  # so that a name without a folder is not sought on PATH
     if not options.photos.is_dir():
         fail(f"{options.photos} is absent: name the folder of the training photos with --photos")
-    for model in (options.model, options.video_model):
+    for model in (options.model, options.video_model, options.x4_model):
         if model and not model.is_file():
             fail(f"{model}: there is no such model file")
     try:

@@ -9,6 +9,7 @@ import numpy
 import pytest
 from PIL import Image
 
+MODELS = pathlib.Path(__file__).resolve().parents[2] / "models"
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "gallery.py"
 # The detail 'lettering' as the script lists it; pixels of the original are shown as 2x2.
 PHOTO, X, Y, SIDE = "kodak_0008", 656, 272, 104
@@ -57,6 +58,18 @@ def test_panels_and_page(gallery, program, photo_folder, tmp_path):
     bicubic, ours = map(float, re.findall(r"([0-9.]+) dB", page))
     assert 20 < bicubic < ours - 1
     assert "released by the Eastman Kodak Company" in page
+
+
+def test_a_detail_four_times_as_wide(gallery, program, photo_folder, tmp_path):
+    done = gallery("--program", program, "--photos", photo_folder, "--x4-model", MODELS / "pipersr-x4.safetensors")
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    pictures = tmp_path / "docs" / "gallery"
+    small, original = (numpy.asarray(Image.open(pictures / f"four-times-{what}.png")) for what in ("input", "original"))
+    assert numpy.array_equal(small, small[::8, ::8].repeat(8, axis=0).repeat(8, axis=1))
+    assert numpy.array_equal(original, numpy.asarray(Image.open(pictures / "lettering-original.png")))
+    section = (tmp_path / "docs" / "gallery.md").read_text().split("\n## ")[2]
+    bicubic, twice, once = map(float, re.findall(r"([0-9.]+) dB", section))
+    assert bicubic < min(twice, once) and abs(twice - once) < 1
 
 
 def test_pictures_of_earlier_runs_go(gallery, program, photo_folder, tmp_path):
