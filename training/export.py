@@ -8,13 +8,13 @@
 The input is a model file of a run (last, best) or a checkpoint (*.pt), whose average of the weights is taken.
 Codings for int8 stay, unless --without-codings. --blend MODEL SHARE takes so much of the weights of the MODEL that
 the run began with: a fine-tuned model gives up part of what it learned, and gets back more of what it forgot.
---add FROM TO SHARE adds so much of the change from one model to another: what a fine-tuned model learned, brought to
-a later version of the model that it began with.
 """
 
 import argparse
 import pathlib
 import sys
+
+import torch
 
 import checkpoint
 import network
@@ -38,13 +38,12 @@ def read(path):
         return model.collapsed(), {}
 
 
-def with_change(model, begin, end, share):
-    """`model` with `share` of the change from `begin` to `end` added to its weights."""
-    mine, first, last = (each.state_dict() for each in (model, begin, end))
-    shapes = [{k: v.shape for k, v in each.items()} for each in (mine, first, last)]
-    if shapes[1:] != shapes[:-1]:
-        raise SystemExit("--blend, --add: the models are of different shapes")
-    model.load_state_dict({k: v + share * (last[k] - first[k]) for k, v in mine.items()})
+def blended(model, other, share):
+    """(1 - share) of `model`, `share` of `other`."""
+    mine, its = model.state_dict(), other.state_dict()
+    if {k: v.shape for k, v in mine.items()} != {k: v.shape for k, v in its.items()}:
+        raise SystemExit("--blend: the two are of different shapes")
+    model.load_state_dict({k: torch.lerp(v, its[k], share) for k, v in mine.items()})
     return model
 
 
@@ -59,7 +58,6 @@ def main():
     parser.add_argument("--dtype", choices=("F16", "BF16", "F32"), default="F16")
     parser.add_argument("--without-codings", action="store_true")
     parser.add_argument("--blend", nargs=2, metavar=("MODEL", "SHARE"), help="the weights are SHARE of MODEL's")
-    parser.add_argument("--add", nargs=3, metavar=("FROM", "TO", "SHARE"), help="add SHARE of TO - FROM")
     options = parser.parse_args()
     if len(options.training.encode()) > LONGEST_NOTE or "\n" in options.training:
         raise SystemExit(f"--training: one line of {LONGEST_NOTE} bytes at most")
@@ -67,13 +65,9 @@ def main():
     if len(description.encode()) > LONGEST_DESCRIPTION or not description.isprintable():
         raise SystemExit(f"--description: one line of {LONGEST_DESCRIPTION} bytes at most")
     model, codings = read(options.weights)
-    codings = {} if options.without_codings or options.blend or options.add else codings
+    codings = {} if options.without_codings or options.blend else codings
     if options.blend:
-        other = read(pathlib.Path(options.blend[0]))[0]
-        model = with_change(model, model, other, float(options.blend[1]))
-    if options.add:
-        begin, end = (read(pathlib.Path(path))[0] for path in options.add[:2])
-        model = with_change(model, begin, end, float(options.add[2]))
+        model = blended(model, read(pathlib.Path(options.blend[0]))[0], float(options.blend[1]))
     about = {"name": options.name, "licence": options.licence, "training": options.training}
     if description:
         about["description"] = description

@@ -138,40 +138,17 @@ def test_int8_agrees_with_the_engine(sets, program):
     assert ours == pytest.approx(engine, abs=0.03)
 
 
-@pytest.fixture
-def three_models(tmp_path):
-    for seed, name in enumerate(("old", "new", "tuned")):
+def test_blended_weights(script, tmp_path):
+    for name, seed in (("old", 1), ("new", 2)):
         torch.manual_seed(seed)
         network.save(Trainable(16, 1, 2).collapsed(), tmp_path / f"{name}.safetensors", "F32")
-    return [tmp_path / f"{name}.safetensors" for name in ("old", "new", "tuned")]
-
-
-def weights_of(*paths):
-    """[(name, each file's tensor ...)]"""
-    states = [network.load(path).state_dict() for path in paths]
-    assert any(not torch.equal(states[0][name], states[1][name]) for name in states[0])
-    return [(name, *(state[name] for state in states)) for name in states[0]]
-
-
-def test_blended_weights(script, three_models, tmp_path):
-    old, new, _ = three_models
-    out = tmp_path / "out.safetensors"
-    options = ("--out", out, "--dtype", "F32", "--name", "blend", "--training", "none")
-    script("export.py", new, "--blend", old, 0.3, *options)
-    for name, first, second, made in weights_of(old, new, out):
-        assert torch.allclose(made, 0.3 * first + 0.7 * second, atol=1e-6), name
-
-
-def test_a_change_is_brought_to_other_weights(script, three_models, tmp_path):
-    old, new, tuned = three_models
-    out = tmp_path / "out.safetensors"
-    options = ("--out", out, "--dtype", "F32", "--name", "sum", "--training", "none")
-    script("export.py", new, "--add", old, tuned, 0.5, *options)
-    for name, first, second, third, made in weights_of(old, new, tuned, out):
-        assert torch.allclose(made, second + 0.5 * (third - first), atol=1e-6), name
-    network.save(Trainable(32, 1, 2).collapsed(), tmp_path / "wide.safetensors", "F32")
-    done = script("export.py", new, "--add", old, tmp_path / "wide.safetensors", 1, *options, status=1)
-    assert done.stderr.splitlines() == ["--blend, --add: the models are of different shapes"]
+    out, old = tmp_path / "out.safetensors", tmp_path / "old.safetensors"
+    script("export.py", tmp_path / "new.safetensors", "--blend", old, 0.3, "--out", out, "--dtype", "F32",
+           "--name", "blend", "--training", "none")
+    first, second, made = (network.load(path).state_dict() for path in (old, tmp_path / "new.safetensors", out))
+    assert any(not torch.equal(first[name], second[name]) for name in made)
+    for name, weight in made.items():
+        assert torch.allclose(weight, 0.3 * first[name] + 0.7 * second[name], atol=1e-6), name
 
 
 def test_exported_file_runs_in_the_program(program, script, tmp_path):
