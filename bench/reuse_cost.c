@@ -11,9 +11,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-enum { MAX_SIZE_PX = 4096, MAX_BATCHES = 4096 };
+enum {
+    MAX_SIZE_PX = 4096,
+    MAX_BATCHES = 4096,
+    MOST_FRAMES = PIPERSR_MAX_BEFORE + PIPERSR_MAX_FRAMES
+};
 
 static int fail(const char *message)
 {
@@ -44,8 +49,8 @@ struct bench {
     pipersr_upscaler *upscaler;
     pipersr_yuv_format format;
     uint32_t n_frames; /* of a batch */
-    /* One more than a batch: the frame before stands first. */
-    pipersr_yuv_frame in[PIPERSR_MAX_FRAMES + 1], out[PIPERSR_MAX_FRAMES + 1];
+    /* More than a batch: PIPERSR_MAX_BEFORE frames before it stand first. */
+    pipersr_yuv_frame in[MOST_FRAMES], out[MOST_FRAMES];
     uint64_t reused_px;
 };
 
@@ -59,14 +64,21 @@ static double cpu_s(void)
 /* CPU seconds of one batch; negative on failure. */
 static double time_batch(struct bench *bench, bool with_reuse)
 {
+    const pipersr_yuv_frame *in = bench->in + PIPERSR_MAX_BEFORE;
+    const pipersr_yuv_frame *out = bench->out + PIPERSR_MAX_BEFORE;
+    pipersr_yuv_frame before_in[PIPERSR_MAX_BEFORE], before_out[PIPERSR_MAX_BEFORE];
+    for (int i = 0; i < PIPERSR_MAX_BEFORE; i++) {
+        before_in[i] = in[-1 - i];
+        before_out[i] = out[-1 - i];
+    }
     uint64_t reused_px = 0;
     const double start_s = cpu_s();
     const pipersr_status status =
-        with_reuse ? pipersr_upscale_next_yuv_frames(bench->upscaler, &bench->format, bench->in + 1,
-                                                     bench->out + 1, bench->n_frames, bench->in,
-                                                     bench->out, &reused_px)
-                   : pipersr_upscale_yuv_frames(bench->upscaler, &bench->format, bench->in + 1,
-                                                bench->out + 1, bench->n_frames);
+        with_reuse
+            ? pipersr_upscale_next_yuv_frames(bench->upscaler, &bench->format, in, out,
+                                              bench->n_frames, before_in, before_out,
+                                              PIPERSR_MAX_BEFORE, &reused_px)
+            : pipersr_upscale_yuv_frames(bench->upscaler, &bench->format, in, out, bench->n_frames);
     bench->reused_px += reused_px;
     return status == PIPERSR_OK ? cpu_s() - start_s : -1;
 }
@@ -83,22 +95,22 @@ static double median(double *values, size_t n)
     return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-static size_t read_batch(struct bench *bench, size_t bytes)
+static bool read_frames(const pipersr_yuv_frame *in, uint32_t n, size_t bytes)
 {
-    for (uint32_t i = 1; i <= bench->n_frames; i++)
-        if (fread(bench->in[i].plane[0], 1, bytes, stdin) != bytes)
-            return 0;
-    return bench->n_frames;
+    for (uint32_t i = 0; i < n; i++)
+        if (fread(in[i].plane[0], 1, bytes, stdin) != bytes)
+            return false;
+    return true;
 }
 
-/* The last frame of a batch is the one before the next. */
-static void carry_over(struct bench *bench)
+/* The last frames are those before the next batch; the others make room for it. */
+static void carry_over(pipersr_yuv_frame frames[MOST_FRAMES], uint32_t n_batch)
 {
-    const pipersr_yuv_frame in = bench->in[0], out = bench->out[0];
-    bench->in[0] = bench->in[bench->n_frames];
-    bench->out[0] = bench->out[bench->n_frames];
-    bench->in[bench->n_frames] = in;
-    bench->out[bench->n_frames] = out;
+    for (uint32_t i = 0; i < n_batch; i++) {
+        const pipersr_yuv_frame oldest = frames[0];
+        memmove(frames, frames + 1, (PIPERSR_MAX_BEFORE + n_batch - 1) * sizeof *frames);
+        frames[PIPERSR_MAX_BEFORE + n_batch - 1] = oldest;
+    }
 }
 
 static int run(struct bench *bench, size_t bytes)
@@ -107,11 +119,13 @@ static int run(struct bench *bench, size_t bytes)
     const double frame_px = (double)bench->in[0].width_px * bench->in[0].height_px;
     double n_frames = 0;
     size_t n = 0;
-    if (fread(bench->in[0].plane[0], 1, bytes, stdin) != bytes)
-        return fail("no frame on standard input");
-    if (pipersr_upscale_yuv(bench->upscaler, &bench->format, bench->in, bench->out))
+    if (!read_frames(bench->in, PIPERSR_MAX_BEFORE, bytes))
+        return fail("too few frames on standard input");
+    if (pipersr_upscale_yuv_frames(bench->upscaler, &bench->format, bench->in, bench->out,
+                                   PIPERSR_MAX_BEFORE))
         return fail(pipersr_upscaler_message(bench->upscaler));
-    for (size_t batch = 0; n < MAX_BATCHES && read_batch(bench, bytes); batch++) {
+    const pipersr_yuv_frame *in = bench->in + PIPERSR_MAX_BEFORE;
+    for (size_t batch = 0; n < MAX_BATCHES && read_frames(in, bench->n_frames, bytes); batch++) {
         const bool reuse_first = batch % 2;
         const double first = time_batch(bench, reuse_first);
         const double second = time_batch(bench, !reuse_first);
@@ -125,7 +139,8 @@ static int run(struct bench *bench, size_t bytes)
             n++;
         }
         n_frames += bench->n_frames;
-        carry_over(bench);
+        carry_over(bench->in, bench->n_frames);
+        carry_over(bench->out, bench->n_frames);
     }
     if (n == 0)
         return fail("too few frames");
@@ -136,11 +151,11 @@ static int run(struct bench *bench, size_t bytes)
     return EXIT_SUCCESS;
 }
 
-/* A batch of frames and one more, on both sides. Freed with the process. */
+/* A batch of frames and those before, on both sides. Freed with the process. */
 static bool make_frames(struct bench *bench, uint32_t width_px, uint32_t height_px, uint32_t scale)
 {
     bench->n_frames = pipersr_frames_at_once(bench->upscaler, width_px, height_px);
-    for (uint32_t i = 0; i <= bench->n_frames; i++) {
+    for (uint32_t i = 0; i < PIPERSR_MAX_BEFORE + bench->n_frames; i++) {
         uint8_t *in = malloc(frame_bytes(width_px, height_px));
         uint8_t *out = malloc(frame_bytes(width_px * scale, height_px * scale));
         if (!in || !out)

@@ -361,27 +361,33 @@ PIPERSR_API pipersr_status pipersr_upscale_yuv_frames(pipersr_upscaler *upscaler
                                                       const pipersr_yuv_frame *out,
                                                       uint32_t n_frames);
 
+/* Most frames before the first whose output can be copied: the period at which encoders usually
+ * repeat their frame types, with which what stands still may alternate. */
+enum { PIPERSR_MAX_BEFORE = 4 };
+
 /* Frames of a video in their order, as pipersr_upscale_frames() does them; but where a part of a
- * frame, and all around it that its output depends on, is byte for byte what it was in the frame
- * before, that frame's output is copied. The bytes are the same as without; a talk before a still
- * background, a recording of a screen or a repeated frame takes a fraction of the time.
+ * frame, and all around it that its output depends on, is byte for byte what it was in one of the
+ * PIPERSR_MAX_BEFORE frames before, that frame's output is copied. The bytes are the same as
+ * without; a talk before a still background, a recording of a screen or a repeated frame takes a
+ * fraction of the time.
  *
- * The frame before in[i] is in[i - 1]; before in[0] it is `before_in`, of the same size and format,
- * whose output `before_out` was made by an upscaler with the same model and options. Both are only
- * read; both are NULL where in[0] is the first. *reused_px (NULL: not wanted) becomes the number of
- * input pixels whose output was copied. */
+ * The frame before in[i] is in[i - 1]; before in[0] it is before_in[0], before that before_in[1]:
+ * n_before (0..PIPERSR_MAX_BEFORE) frames, the latest first, of the same size and format, whose
+ * outputs before_out[] were made by an upscaler with the same model and options. They are only
+ * read; with 0, in[0] is the first and both may be NULL. *reused_px (NULL: not wanted) becomes the
+ * number of input pixels whose output was copied. */
 PIPERSR_API pipersr_status pipersr_upscale_next_frames(pipersr_upscaler *upscaler,
                                                        const pipersr_frame *in,
                                                        const pipersr_frame *out, uint32_t n_frames,
                                                        const pipersr_frame *before_in,
                                                        const pipersr_frame *before_out,
-                                                       uint64_t *reused_px);
+                                                       uint32_t n_before, uint64_t *reused_px);
 
 /* The same for planar YUV. */
 PIPERSR_API pipersr_status pipersr_upscale_next_yuv_frames(
     pipersr_upscaler *upscaler, const pipersr_yuv_format *format, const pipersr_yuv_frame *in,
     const pipersr_yuv_frame *out, uint32_t n_frames, const pipersr_yuv_frame *before_in,
-    const pipersr_yuv_frame *before_out, uint64_t *reused_px);
+    const pipersr_yuv_frame *before_out, uint32_t n_before, uint64_t *reused_px);
 
 /* Rows in, rows out, for pictures of any height: memory grows with the width only (about 30 KiB per
  * pixel of width for the default model) and the result is the same bytes as pipersr_upscale().

@@ -62,7 +62,7 @@ struct media_video_options {
     uint32_t max_height_px; /* of the output as it is shown; 0: no limit */
     unsigned allow_lossy;   /* set of enum media_loss */
     bool strict;            /* damaged input is an error */
-    bool no_reuse;          /* compute every frame whole, even what is as in the frame before */
+    bool no_reuse;          /* compute every frame whole, even what is as it was before */
 
     /* A job from a file to a file may be cut into segments that are kept in a folder of its own, so
      * that what is done outlasts a crash (docs/video.md, "Segments"). A field above that the result
@@ -82,7 +82,7 @@ struct media_video_options {
 struct media_video_result {
     uint64_t frames_in, frames_out;
     uint32_t width_px, height_px; /* of the output */
-    /* Pixels of all frames before the first pass; those whose output came from the frame before. */
+    /* Pixels of all frames before the first pass; those whose output came from a frame before. */
     uint64_t input_px, reused_px;
     /* Damage that was got over: packets that could not be used, frames with faults in them, and by
      * how much the file falls short of what its header promises. */

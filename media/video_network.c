@@ -36,12 +36,13 @@ static pipersr_status upscale_rgb(pipersr_upscaler *upscaler, enum AVPixelFormat
         return status != PIPERSR_OK ? status
                                     : pipersr_upscale_frames(upscaler, in, out, (uint32_t)n);
     }
-    const bool has_before = before->in->buf[0] != NULL;
-    const pipersr_frame before_in = view_of(before->in, format);
-    const pipersr_frame before_out = view_of(before->out, format);
-    return pipersr_upscale_next_frames(upscaler, in, out, (uint32_t)n,
-                                       has_before ? &before_in : NULL,
-                                       has_before ? &before_out : NULL, reused_px);
+    pipersr_frame before_in[PIPERSR_MAX_BEFORE], before_out[PIPERSR_MAX_BEFORE];
+    for (uint32_t i = 0; i < before->n; i++) {
+        before_in[i] = view_of(before->in[i], format);
+        before_out[i] = view_of(before->out[i], format);
+    }
+    return pipersr_upscale_next_frames(upscaler, in, out, (uint32_t)n, before_in, before_out,
+                                       before->n, reused_px);
 }
 
 static pipersr_status upscale_planes(pipersr_upscaler *upscaler, const pipersr_yuv_format *format,
@@ -56,12 +57,13 @@ static pipersr_status upscale_planes(pipersr_upscaler *upscaler, const pipersr_y
     if (before == NULL) {
         return pipersr_upscale_yuv_frames(upscaler, format, in, out, (uint32_t)n);
     }
-    const bool has_before = before->in->buf[0] != NULL;
-    const pipersr_yuv_frame before_in = media_planar_view(before->in);
-    const pipersr_yuv_frame before_out = media_planar_view(before->out);
-    return pipersr_upscale_next_yuv_frames(upscaler, format, in, out, (uint32_t)n,
-                                           has_before ? &before_in : NULL,
-                                           has_before ? &before_out : NULL, reused_px);
+    pipersr_yuv_frame before_in[PIPERSR_MAX_BEFORE], before_out[PIPERSR_MAX_BEFORE];
+    for (uint32_t i = 0; i < before->n; i++) {
+        before_in[i] = media_planar_view(before->in[i]);
+        before_out[i] = media_planar_view(before->out[i]);
+    }
+    return pipersr_upscale_next_yuv_frames(upscaler, format, in, out, (uint32_t)n, before_in,
+                                           before_out, before->n, reused_px);
 }
 
 /* Frames on their way through the network together. */
@@ -92,12 +94,48 @@ static bool get_larger_frames(struct media_pipeline *pipeline, struct media_fram
     return true;
 }
 
-/* Keeps references to the last frame of a batch on both sides of a pass. */
-static bool remember_last(struct media_last_frames *last, const AVFrame *in, const AVFrame *out)
+/* Puts a reference to a frame before all others; the oldest is forgotten. */
+static bool push_reference(AVFrame *references[PIPERSR_MAX_BEFORE], const AVFrame *frame)
 {
-    av_frame_unref(last->in);
-    av_frame_unref(last->out);
-    return av_frame_ref(last->in, in) >= 0 && av_frame_ref(last->out, out) >= 0;
+    AVFrame *oldest = references[PIPERSR_MAX_BEFORE - 1];
+    memmove(references + 1, references, (PIPERSR_MAX_BEFORE - 1) * sizeof *references);
+    references[0] = oldest;
+    av_frame_unref(oldest);
+    return av_frame_ref(oldest, frame) >= 0;
+}
+
+/* Keeps references to the last frames of a batch on both sides of a pass. */
+static bool remember_last(struct media_last_frames *last, const struct batch *in,
+                          const struct batch *out)
+{
+    for (size_t i = in->n > PIPERSR_MAX_BEFORE ? in->n - PIPERSR_MAX_BEFORE : 0; i < in->n; i++) {
+        if (!push_reference(last->in, in->frames[i]) ||
+            !push_reference(last->out, out->frames[i])) {
+            return false;
+        }
+        last->n += last->n < PIPERSR_MAX_BEFORE;
+    }
+    return true;
+}
+
+static bool make_references(struct media_pipeline *pipeline, struct media_last_frames *last)
+{
+    bool is_ready = true;
+    for (size_t i = 0; i < PIPERSR_MAX_BEFORE; i++) {
+        last->in[i] = media_frame_shell(&pipeline->shells);
+        last->out[i] = media_frame_shell(&pipeline->shells);
+        is_ready = is_ready && last->in[i] != NULL && last->out[i] != NULL;
+    }
+    return is_ready;
+}
+
+static void free_references(struct media_pipeline *pipeline, struct media_last_frames *last)
+{
+    for (size_t i = 0; i < PIPERSR_MAX_BEFORE; i++) {
+        media_frame_give_back(&pipeline->shells, &last->in[i]);
+        media_frame_give_back(&pipeline->shells, &last->out[i]);
+    }
+    last->n = 0;
 }
 
 /* One pass: the frames are replaced by larger ones. After a failure they are the caller's still. */
@@ -120,8 +158,7 @@ static enum media_status upscale(struct media_pipeline *pipeline, unsigned pass,
                                    batch->n, last, &reused_px);
     enum media_status status =
         engine_status == PIPERSR_OK ? MEDIA_OK : media_fail_engine(error, engine_status, upscaler);
-    if (status == MEDIA_OK && last != NULL &&
-        !remember_last(last, batch->frames[batch->n - 1], larger.frames[batch->n - 1])) {
+    if (status == MEDIA_OK && last != NULL && !remember_last(last, batch, &larger)) {
         status = fail_memory(error);
     }
     if (pass == 0) {
@@ -209,15 +246,11 @@ enum media_status media_stage_network(struct media_pipeline *pipeline, struct me
 {
     bool is_ready = true;
     for (unsigned pass = 0; pass < pipeline->job->passes; pass++) {
-        struct media_last_frames *last = &pipeline->last[pass];
-        last->in = media_frame_shell(&pipeline->shells);
-        last->out = media_frame_shell(&pipeline->shells);
-        is_ready = is_ready && last->in != NULL && last->out != NULL;
+        is_ready = make_references(pipeline, &pipeline->last[pass]) && is_ready;
     }
     const enum media_status status = is_ready ? run_batches(pipeline, error) : fail_memory(error);
     for (unsigned pass = 0; pass < pipeline->job->passes; pass++) {
-        media_frame_give_back(&pipeline->shells, &pipeline->last[pass].in);
-        media_frame_give_back(&pipeline->shells, &pipeline->last[pass].out);
+        free_references(pipeline, &pipeline->last[pass]);
     }
     return status;
 }

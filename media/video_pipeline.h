@@ -29,10 +29,11 @@ struct media_early_packets {
 /* Most frames in flight in the network. */
 enum { MEDIA_MAX_AT_ONCE = 64 };
 
-/* The last frame that a pass of the network took, and what it made of it: references that keep the
- * pixels, empty before the first. */
+/* The last frames that a pass of the network took, the latest first, and what it made of them:
+ * references that keep the pixels, of which the first n are in use. */
 struct media_last_frames {
-    AVFrame *in, *out;
+    AVFrame *in[PIPERSR_MAX_BEFORE], *out[PIPERSR_MAX_BEFORE];
+    uint32_t n;
 };
 
 struct media_pipeline {

@@ -89,11 +89,11 @@ static enum media_status read_first_frame(struct media_pipeline *pipeline,
     return status;
 }
 
-/* Frames between two stages: in the queue, in the batch that the network has, the last one that it
+/* Frames between two stages: in the queue, in the batch that the network has, the last ones that it
  * remembers, and one in the hands of the other stage. */
 static size_t frames_in_flight(const struct media_pipeline *pipeline)
 {
-    return pipeline->queue_frames + pipeline->at_once + 2;
+    return pipeline->queue_frames + pipeline->at_once + PIPERSR_MAX_BEFORE + 1;
 }
 
 static enum media_status make_pools(struct media_pipeline *pipeline, struct media_error *error)

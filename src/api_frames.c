@@ -37,10 +37,13 @@ pipersr_status pipersr_upscale(pipersr_upscaler *upscaler, const pipersr_frame *
     return pipersr_upscale_frames(upscaler, in, out, 1);
 }
 
-/* Interleaved frames, checked, as the engine takes them. The last place is the frame before. */
+/* Frames and those before. */
+enum { MOST_FRAMES = PIPERSR_MAX_FRAMES + PIPERSR_MAX_BEFORE };
+
+/* Interleaved frames, checked, as the engine takes them; behind them those before. */
 struct frames_call {
     struct psr_picture picture;
-    struct psr_rows in[PIPERSR_MAX_FRAMES + 1], out[PIPERSR_MAX_FRAMES + 1];
+    struct psr_rows in[MOST_FRAMES], out[MOST_FRAMES];
 };
 
 static pipersr_status add_frames(struct frames_call *call, size_t at, const pipersr_frame *in,
@@ -92,36 +95,40 @@ pipersr_status pipersr_upscale_frames(pipersr_upscaler *upscaler, const pipersr_
                                  &upscaler->error);
 }
 
-/* The frame before is there with its output, or neither is. */
-static pipersr_status check_before(const void *in, const void *out, pipersr_error *error)
+/* The frames before are there with their outputs, or neither are. */
+static pipersr_status check_before(const void *in, const void *out, uint32_t n,
+                                   pipersr_error *error)
 {
-    if (!in != !out)
+    if (n > PIPERSR_MAX_BEFORE)
+        return psr_fail(error, PIPERSR_ERROR_ARGUMENT, "frames before must be 0 to %d",
+                        PIPERSR_MAX_BEFORE);
+    if (n > 0 && (!in || !out))
         return psr_fail(error, PIPERSR_ERROR_ARGUMENT,
-                        "the frame before was given without its output, or the reverse");
+                        "a frame before was given without its output, or the reverse");
     return PIPERSR_OK;
 }
 
 pipersr_status pipersr_upscale_next_frames(pipersr_upscaler *upscaler, const pipersr_frame *in,
                                            const pipersr_frame *out, uint32_t n_frames,
                                            const pipersr_frame *before_in,
-                                           const pipersr_frame *before_out, uint64_t *reused_px)
+                                           const pipersr_frame *before_out, uint32_t n_before,
+                                           uint64_t *reused_px)
 {
     struct frames_call call;
     uint64_t unwanted;
     if (!upscaler)
         return PIPERSR_ERROR_ARGUMENT;
     pipersr_error *error = &upscaler->error;
-    pipersr_status status = check_before(before_in, before_out, error);
+    pipersr_status status = check_before(before_in, before_out, n_before, error);
     if (!status)
         status = take_frames(&call, upscaler, in, out, n_frames);
-    if (!status && before_in)
-        status = add_frames(&call, n_frames, before_in, before_out, in, upscaler);
+    for (uint32_t i = 0; !status && i < n_before; i++)
+        status = add_frames(&call, n_frames + i, &before_in[i], &before_out[i], in, upscaler);
     if (status)
         return status;
+    const struct psr_frames_before before = {n_before, &call.in[n_frames], &call.out[n_frames]};
     return psr_engine_run_next_frames(&upscaler->engine, &call.picture, n_frames, call.in, call.out,
-                                      before_in ? &call.in[n_frames] : NULL,
-                                      before_in ? &call.out[n_frames] : NULL,
-                                      reused_px ? reused_px : &unwanted, error);
+                                      &before, reused_px ? reused_px : &unwanted, error);
 }
 
 /* The same for planar frames. */
@@ -150,8 +157,8 @@ pipersr_status pipersr_upscale_yuv(pipersr_upscaler *upscaler, const pipersr_yuv
 
 struct yuv_call {
     struct psr_picture picture;
-    struct psr_rows in[(PIPERSR_MAX_FRAMES + 1) * PSR_PLANES];
-    struct psr_rows out[(PIPERSR_MAX_FRAMES + 1) * PSR_PLANES];
+    struct psr_rows in[MOST_FRAMES * PSR_PLANES];
+    struct psr_rows out[MOST_FRAMES * PSR_PLANES];
 };
 
 static pipersr_status add_yuv_frames(struct yuv_call *call, size_t at, const pipersr_yuv_frame *in,
@@ -198,27 +205,25 @@ pipersr_status pipersr_upscale_yuv_frames(pipersr_upscaler *upscaler,
                                  &upscaler->error);
 }
 
-pipersr_status
-pipersr_upscale_next_yuv_frames(pipersr_upscaler *upscaler, const pipersr_yuv_format *format,
-                                const pipersr_yuv_frame *in, const pipersr_yuv_frame *out,
-                                uint32_t n_frames, const pipersr_yuv_frame *before_in,
-                                const pipersr_yuv_frame *before_out, uint64_t *reused_px)
+pipersr_status pipersr_upscale_next_yuv_frames(
+    pipersr_upscaler *upscaler, const pipersr_yuv_format *format, const pipersr_yuv_frame *in,
+    const pipersr_yuv_frame *out, uint32_t n_frames, const pipersr_yuv_frame *before_in,
+    const pipersr_yuv_frame *before_out, uint32_t n_before, uint64_t *reused_px)
 {
     struct yuv_call call;
     uint64_t unwanted;
     if (!upscaler)
         return PIPERSR_ERROR_ARGUMENT;
     pipersr_error *error = &upscaler->error;
-    pipersr_status status = check_before(before_in, before_out, error);
+    pipersr_status status = check_before(before_in, before_out, n_before, error);
     if (!status)
         status = take_yuv_frames(&call, upscaler, format, in, out, n_frames);
-    if (!status && before_in)
-        status = add_yuv_frames(&call, n_frames, before_in, before_out, upscaler);
+    for (uint32_t i = 0; !status && i < n_before; i++)
+        status = add_yuv_frames(&call, n_frames + i, &before_in[i], &before_out[i], upscaler);
     if (status)
         return status;
-    const size_t before = (size_t)n_frames * PSR_PLANES;
+    const size_t behind = (size_t)n_frames * PSR_PLANES;
+    const struct psr_frames_before before = {n_before, &call.in[behind], &call.out[behind]};
     return psr_engine_run_next_frames(&upscaler->engine, &call.picture, n_frames, call.in, call.out,
-                                      before_in ? &call.in[before] : NULL,
-                                      before_in ? &call.out[before] : NULL,
-                                      reused_px ? reused_px : &unwanted, error);
+                                      &before, reused_px ? reused_px : &unwanted, error);
 }

@@ -68,16 +68,17 @@ void psr_cells_mark(const struct psr_plane *plane, const struct psr_rows *now,
     }
 }
 
-void psr_cells_copy(const struct psr_plane *plane, const uint8_t *computed, uint32_t columns,
-                    uint32_t cell_row, const struct psr_rows *from, const struct psr_rows *to)
+void psr_cells_copy(const struct psr_plane *plane, const uint8_t *ages, uint8_t age,
+                    uint32_t columns, uint32_t cell_row, const struct psr_rows *from,
+                    const struct psr_rows *to)
 {
     const int64_t y0 = (int64_t)cell_row * plane->cell_rows;
     const int64_t y1 = at_most(y0 + plane->cell_rows, plane->rows);
     for (uint32_t x = 0; x < columns; x++) {
-        if (computed[x])
+        if (ages[x] != age)
             continue;
         const size_t first = x * plane->cell_bytes;
-        while (x + 1 < columns && !computed[x + 1])
+        while (x + 1 < columns && ages[x + 1] == age)
             x++;
         const size_t end = (x + 1) * plane->cell_bytes;
         const size_t bytes = (end < plane->row_bytes ? end : plane->row_bytes) - first;

@@ -33,8 +33,9 @@ struct psr_plane psr_plane_describe(const struct psr_picture *picture, uint32_t 
 void psr_cells_mark(const struct psr_plane *plane, const struct psr_rows *now,
                     const struct psr_rows *before, uint32_t columns, uint8_t mark, uint8_t *cells);
 
-/* Copies of row `cell_row` of the cells those that `computed` does not name. */
-void psr_cells_copy(const struct psr_plane *plane, const uint8_t *computed, uint32_t columns,
-                    uint32_t cell_row, const struct psr_rows *from, const struct psr_rows *to);
+/* Copies of row `cell_row` of the cells those whose number in `ages` is `age`. */
+void psr_cells_copy(const struct psr_plane *plane, const uint8_t *ages, uint8_t age,
+                    uint32_t columns, uint32_t cell_row, const struct psr_rows *from,
+                    const struct psr_rows *to);
 
 #endif

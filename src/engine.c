@@ -215,9 +215,8 @@ static struct psr_reach describe_reach(const struct psr_engine *engine,
 pipersr_status psr_engine_run_next_frames(struct psr_engine *engine,
                                           const struct psr_picture *picture, uint32_t n_frames,
                                           const struct psr_rows *in, const struct psr_rows *out,
-                                          const struct psr_rows *before_in,
-                                          const struct psr_rows *before_out, uint64_t *reused_px,
-                                          pipersr_error *error)
+                                          const struct psr_frames_before *before,
+                                          uint64_t *reused_px, pipersr_error *error)
 {
     struct frames_run run = {.engine = engine, .picture = picture, .in = in, .out = out};
     struct psr_reuse *reuse = &engine->reuse;
@@ -226,8 +225,7 @@ pipersr_status psr_engine_run_next_frames(struct psr_engine *engine,
                                     .scale = engine->network.scale,
                                     .in = in,
                                     .out = out,
-                                    .before_in = before_in,
-                                    .before_out = before_out};
+                                    .before = *before};
     struct psr_plan_request request;
     *reused_px = 0;
     if (describe_plan(engine, picture, n_frames, UINT32_MAX, &request))

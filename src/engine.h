@@ -47,15 +47,13 @@ pipersr_status psr_engine_run_frames(struct psr_engine *engine, const struct psr
                                      uint32_t n_frames, const struct psr_rows *in,
                                      const struct psr_rows *out, pipersr_error *error);
 
-/* The same for frames that follow each other, of which only what has changed is computed;
- * `before_*` is the frame before in[0] and its output, or NULL. *reused_px: input pixels whose
- * output was copied. */
+/* The same for frames that follow each other and `before`, of which only what has changed is
+ * computed. *reused_px: input pixels whose output was copied. */
 pipersr_status psr_engine_run_next_frames(struct psr_engine *engine,
                                           const struct psr_picture *picture, uint32_t n_frames,
                                           const struct psr_rows *in, const struct psr_rows *out,
-                                          const struct psr_rows *before_in,
-                                          const struct psr_rows *before_out, uint64_t *reused_px,
-                                          pipersr_error *error);
+                                          const struct psr_frames_before *before,
+                                          uint64_t *reused_px, pipersr_error *error);
 
 /* How many such frames at once keep all threads busy without cutting any into bands. */
 uint32_t psr_engine_frames_at_once(const struct psr_engine *engine,

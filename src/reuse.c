@@ -29,6 +29,16 @@ static size_t first_plane(const struct psr_sequence *sequence, uint32_t frame)
     return (size_t)frame * (sequence->picture->planar ? PSR_PLANES : 1);
 }
 
+/* A frame's planes, of `frames` or, behind the first of them, of `before`. */
+static const struct psr_rows *planes_before(const struct psr_sequence *sequence,
+                                            const struct psr_rows *frames,
+                                            const struct psr_rows *before, uint32_t frame,
+                                            uint32_t age)
+{
+    return age <= frame ? &frames[first_plane(sequence, frame - age)]
+                        : &before[first_plane(sequence, age - frame - 1)];
+}
+
 static uint8_t *cells_of(const struct psr_reuse *reuse, uint8_t *cells, uint32_t frame)
 {
     return cells + (size_t)frame * reuse->columns * reuse->rows;
@@ -83,25 +93,20 @@ static void plan_spread(struct comparison *comparison)
     }
 }
 
-/* Of one frame: the cells whose output depends on something that has changed. */
-static void compare_frame(void *argument, size_t job, unsigned worker)
+/* The cells of a frame whose output depends on something that is not what it was `age` frames
+ * before. `wide` is scratch. */
+static void find_changed(const struct comparison *comparison, uint32_t frame, uint32_t age,
+                         uint8_t *cells, uint8_t *wide)
 {
-    const struct comparison *comparison = argument;
     const struct psr_sequence *sequence = comparison->sequence;
-    const struct psr_reuse *reuse = comparison->reuse;
-    const uint32_t frame = (uint32_t)job, columns = reuse->columns, rows = reuse->rows;
+    const uint32_t columns = comparison->reuse->columns, rows = comparison->reuse->rows;
     const struct psr_rows *now = &sequence->in[first_plane(sequence, frame)];
     const struct psr_rows *before =
-        frame ? &sequence->in[first_plane(sequence, frame - 1)] : sequence->before_in;
-    uint8_t *cells = cells_of(reuse, reuse->cells, frame);
-    uint8_t *wide = cells_of(reuse, reuse->scratch, frame);
+        planes_before(sequence, sequence->in, sequence->before.in, frame, age);
     const uint32_t n_planes = psr_count_planes(sequence->picture);
     const uint8_t last_mark = n_planes > 1 ? CHROMA : OWN;
-    (void)worker;
 
-    memset(cells, before ? 0 : OWN, (size_t)columns * rows);
-    if (!before)
-        return;
+    memset(cells, 0, (size_t)columns * rows);
     for (uint32_t i = 0; i < n_planes; i++) {
         const struct psr_plane plane = psr_plane_describe(sequence->picture, i, 1);
         psr_cells_mark(&plane, &now[i], &before[i], columns, i > 0 ? CHROMA : OWN, cells);
@@ -115,6 +120,38 @@ static void compare_frame(void *argument, size_t job, unsigned worker)
     for (uint8_t mark = OWN; mark <= last_mark; mark++)
         for (uint32_t x = 0; x < columns; x++)
             spread_line(wide + x, cells + x, rows, columns, mark, comparison->y[mark]);
+}
+
+/* Of one frame: the cells that have to be computed, and from where the others are copied. */
+static void compare_frame(void *argument, size_t job, unsigned worker)
+{
+    const struct comparison *comparison = argument;
+    const struct psr_reuse *reuse = comparison->reuse;
+    const uint32_t frame = (uint32_t)job;
+    const size_t n_cells = (size_t)reuse->columns * reuse->rows;
+    uint8_t *cells = cells_of(reuse, reuse->cells, frame);
+    uint8_t *ages = cells_of(reuse, reuse->ages, frame);
+    uint8_t *changed = cells_of(reuse, reuse->scratch, 2 * frame);
+    uint8_t *wide = cells_of(reuse, reuse->scratch, 2 * frame + 1);
+    const uint32_t n_earlier = frame + comparison->sequence->before.n;
+    size_t n_left = n_cells;
+    (void)worker;
+
+    memset(cells, 1, n_cells);
+    memset(ages, 0, n_cells);
+    for (uint8_t age = 1; age <= PIPERSR_MAX_BEFORE && age <= n_earlier && n_left > 0; age++) {
+        find_changed(comparison, frame, age, changed, wide);
+        for (size_t i = 0; i < n_cells; i++) {
+            if (!cells[i] || changed[i])
+                continue;
+            cells[i] = 0;
+            ages[i] = age;
+            n_left--;
+        }
+        /* In film nothing stays; looking further back would only cost. */
+        if (n_left > n_cells / 8 * 7)
+            return;
+    }
 }
 
 /* ----------------------------------------------------------------------------------- the parts --
@@ -134,16 +171,17 @@ static int grow(void **block, size_t size_bytes, size_t used_bytes, struct psr_m
 
 static int reserve_cells(struct psr_reuse *reuse, uint32_t n_frames, struct psr_mem *mem)
 {
-    size_t cells, counts_bytes;
+    size_t cells, scratch_bytes, counts_bytes;
     if (psr_size_multiply((size_t)reuse->columns * reuse->rows, n_frames, &cells) ||
+        psr_size_multiply(cells, 2, &scratch_bytes) ||
         psr_size_multiply(cells + 1, sizeof *reuse->counts, &counts_bytes))
         return -1;
     if (cells <= reuse->cells_room)
         return 0;
     reuse->cells_room = 0;
     /* A later picture may be longer with as many cells: its sides' sum is at most this. */
-    if (grow((void **)&reuse->cells, cells, 0, mem) ||
-        grow((void **)&reuse->scratch, cells, 0, mem) ||
+    if (grow((void **)&reuse->cells, cells, 0, mem) || grow((void **)&reuse->ages, cells, 0, mem) ||
+        grow((void **)&reuse->scratch, scratch_bytes, 0, mem) ||
         grow((void **)&reuse->counts, counts_bytes, 0, mem))
         return -1;
     reuse->cells_room = cells;
@@ -164,9 +202,9 @@ static int reserve_parts(struct psr_reuse *reuse, size_t n, struct psr_mem *mem)
 /* Parts are computed whole, cells that did not ask for it too: these are not copied. */
 static void take_cells(const struct psr_reuse *reuse, uint32_t frame, const struct psr_rect *rect)
 {
-    uint8_t *cells = cells_of(reuse, reuse->cells, frame);
+    uint8_t *ages = cells_of(reuse, reuse->ages, frame);
     for (uint32_t y = rect->y0; y < rect->y1; y++)
-        memset(cells + (size_t)y * reuse->columns + rect->x0, 1, rect->x1 - rect->x0);
+        memset(ages + (size_t)y * reuse->columns + rect->x0, 0, rect->x1 - rect->x0);
 }
 
 static struct psr_rect in_pixels(const struct psr_rect *cells, const struct psr_picture *picture)
@@ -312,7 +350,7 @@ struct copying {
     const struct psr_sequence *sequence;
 };
 
-/* A row of cells in all frames, one after the other: each may need what the one before has got. */
+/* A row of cells in all frames, one after the other: each may need what those before have got. */
 static void copy_row(void *argument, size_t job, unsigned worker)
 {
     const struct copying *copying = argument;
@@ -322,14 +360,16 @@ static void copy_row(void *argument, size_t job, unsigned worker)
     (void)worker;
     for (uint32_t frame = 0; frame < sequence->n_frames; frame++) {
         const struct psr_rows *to = &sequence->out[first_plane(sequence, frame)];
-        const struct psr_rows *from =
-            frame ? &sequence->out[first_plane(sequence, frame - 1)] : sequence->before_out;
-        const uint8_t *computed =
-            cells_of(reuse, reuse->cells, frame) + (size_t)row * reuse->columns;
-        for (uint32_t i = 0; from && i < psr_count_planes(sequence->picture); i++) {
-            const struct psr_plane plane =
-                psr_plane_describe(sequence->picture, i, sequence->scale);
-            psr_cells_copy(&plane, computed, reuse->columns, row, &from[i], &to[i]);
+        const uint8_t *ages = cells_of(reuse, reuse->ages, frame) + (size_t)row * reuse->columns;
+        const uint32_t n_earlier = frame + sequence->before.n;
+        for (uint8_t age = 1; age <= PIPERSR_MAX_BEFORE && age <= n_earlier; age++) {
+            const struct psr_rows *from =
+                planes_before(sequence, sequence->out, sequence->before.out, frame, age);
+            for (uint32_t i = 0; i < psr_count_planes(sequence->picture); i++) {
+                const struct psr_plane plane =
+                    psr_plane_describe(sequence->picture, i, sequence->scale);
+                psr_cells_copy(&plane, ages, age, reuse->columns, row, &from[i], &to[i]);
+            }
         }
     }
 }
@@ -344,6 +384,7 @@ void psr_reuse_copy(const struct psr_reuse *reuse, const struct psr_sequence *se
 void psr_reuse_free(struct psr_reuse *reuse, struct psr_mem *mem)
 {
     psr_mem_free(mem, reuse->cells);
+    psr_mem_free(mem, reuse->ages);
     psr_mem_free(mem, reuse->scratch);
     psr_mem_free(mem, reuse->counts);
     psr_mem_free(mem, reuse->parts);

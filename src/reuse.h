@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Consecutive frames of a video: which parts of each have to be computed, because something that
- * they depend on is not byte for byte what it was in the frame before, and the copying of the rest.
+ * they depend on is not byte for byte what it was in any of the few frames before, and the copying
+ * of the rest.
  *
  * Frames are looked at in cells of PSR_CELL_PX x PSR_CELL_PX input pixels.
  */
@@ -26,8 +27,9 @@ struct psr_part {
 
 /* A zeroed one is empty. Memory is kept between calls. */
 struct psr_reuse {
-    uint8_t *cells;   /* of each frame: changed since the one before; then to be computed */
-    uint8_t *scratch; /* as many */
+    uint8_t *cells;   /* of each frame: 1 if it has to be computed, 0 if not */
+    uint8_t *ages;    /* as many: how many frames before lies what is copied; 0: computed */
+    uint8_t *scratch; /* twice as many */
     uint32_t *counts; /* for psr_cover() */
     struct psr_part *parts;
     size_t cells_room, parts_room;
@@ -45,15 +47,21 @@ struct psr_reach {
     uint32_t left, right, up, down; /* pixels */
 };
 
-/* Pictures that follow each other: in[i] is what the frame before had in in[i - 1], and that before
- * in[0] had in `before`. Of planar pictures each is PSR_PLANES rows. */
+/* The frames before some others and their outputs, the latest first. Of planar pictures each is
+ * PSR_PLANES rows. */
+struct psr_frames_before {
+    uint32_t n; /* 0..PIPERSR_MAX_BEFORE */
+    const struct psr_rows *in, *out;
+};
+
+/* Pictures that follow each other and `before`. Of planar pictures each is PSR_PLANES rows. */
 struct psr_sequence {
     const struct psr_picture *picture;
     uint32_t n_frames;
     uint32_t scale;
     struct psr_reach reach; /* of the network alone; how chroma is read is not counted */
     const struct psr_rows *in, *out;
-    const struct psr_rows *before_in, *before_out; /* NULL: in[0] is the first */
+    struct psr_frames_before before;
 };
 
 /* Compares the frames, on the pool, and plans the parts, if they save enough. Returns -1 when there

@@ -258,10 +258,10 @@ static pipersr_status upscale_planes(PipersrUpscale *self, GstVideoFrame *in, Gs
     const pipersr_yuv_frame from = planes_of(in), to = planes_of(out);
     if (!last)
         return pipersr_upscale_next_yuv_frames(self->upscaler, &self->yuv, &from, &to, 1, NULL,
-                                               NULL, reused_px);
+                                               NULL, 0, reused_px);
     const pipersr_yuv_frame last_in = planes_of(&last->in), last_out = planes_of(&last->out);
     return pipersr_upscale_next_yuv_frames(self->upscaler, &self->yuv, &from, &to, 1, &last_in,
-                                           &last_out, reused_px);
+                                           &last_out, 1, reused_px);
 }
 
 static pipersr_status upscale_rgb(PipersrUpscale *self, GstVideoFrame *in, GstVideoFrame *out,
@@ -270,10 +270,10 @@ static pipersr_status upscale_rgb(PipersrUpscale *self, GstVideoFrame *in, GstVi
     const pipersr_frame from = view_of(in, self->interleaved);
     const pipersr_frame to = view_of(out, self->interleaved);
     if (!last)
-        return pipersr_upscale_next_frames(self->upscaler, &from, &to, 1, NULL, NULL, reused_px);
+        return pipersr_upscale_next_frames(self->upscaler, &from, &to, 1, NULL, NULL, 0, reused_px);
     const pipersr_frame last_in = view_of(&last->in, self->interleaved);
     const pipersr_frame last_out = view_of(&last->out, self->interleaved);
-    return pipersr_upscale_next_frames(self->upscaler, &from, &to, 1, &last_in, &last_out,
+    return pipersr_upscale_next_frames(self->upscaler, &from, &to, 1, &last_in, &last_out, 1,
                                        reused_px);
 }
 

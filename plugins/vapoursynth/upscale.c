@@ -158,9 +158,8 @@ static const char *upscale_yuv(struct upscale *self, const VSFrame *in, VSFrame 
         last_out = planes_of(self->last_out, api);
     }
     uint64_t reused_px;
-    if (pipersr_upscale_next_yuv_frames(self->upscaler, &format, &from, &to, 1,
-                                        has_last ? &last_in : NULL, has_last ? &last_out : NULL,
-                                        &reused_px) != PIPERSR_OK)
+    if (pipersr_upscale_next_yuv_frames(self->upscaler, &format, &from, &to, 1, &last_in, &last_out,
+                                        has_last, &reused_px) != PIPERSR_OK)
         return pipersr_upscaler_message(self->upscaler);
     api->mapSetInt(api->getFramePropertiesRW(out), "PiperSRReused", (int64_t)reused_px, maReplace);
     forget_last(self, api);

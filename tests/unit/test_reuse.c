@@ -232,29 +232,34 @@ static uint64_t upscale_next(pipersr_upscaler *upscaler, const struct layout *la
 {
     uint64_t reused_px = UINT64_MAX;
     pipersr_status status;
-    const int before = first ? first - 1 : 0;
+    const int n_before = first < PIPERSR_MAX_BEFORE ? first : PIPERSR_MAX_BEFORE;
     if (layout->planar) {
         pipersr_yuv_frame from[N_FRAMES], to[N_FRAMES];
-        const pipersr_yuv_frame from_before = yuv_view(&in[before]),
-                                to_before = yuv_view(&out[before]);
+        pipersr_yuv_frame from_before[PIPERSR_MAX_BEFORE], to_before[PIPERSR_MAX_BEFORE];
+        for (int i = 0; i < n_before; i++) {
+            from_before[i] = yuv_view(&in[first - 1 - i]);
+            to_before[i] = yuv_view(&out[first - 1 - i]);
+        }
         for (int i = 0; i < n; i++) {
             from[i] = yuv_view(&in[first + i]);
             to[i] = yuv_view(&out[first + i]);
         }
-        status = pipersr_upscale_next_yuv_frames(upscaler, &layout->yuv, from, to, (uint32_t)n,
-                                                 first ? &from_before : NULL,
-                                                 first ? &to_before : NULL, &reused_px);
+        status =
+            pipersr_upscale_next_yuv_frames(upscaler, &layout->yuv, from, to, (uint32_t)n,
+                                            from_before, to_before, (uint32_t)n_before, &reused_px);
     } else {
         pipersr_frame from[N_FRAMES], to[N_FRAMES];
-        const pipersr_frame from_before = view(&in[before], layout->format);
-        const pipersr_frame to_before = view(&out[before], layout->format);
+        pipersr_frame from_before[PIPERSR_MAX_BEFORE], to_before[PIPERSR_MAX_BEFORE];
+        for (int i = 0; i < n_before; i++) {
+            from_before[i] = view(&in[first - 1 - i], layout->format);
+            to_before[i] = view(&out[first - 1 - i], layout->format);
+        }
         for (int i = 0; i < n; i++) {
             from[i] = view(&in[first + i], layout->format);
             to[i] = view(&out[first + i], layout->format);
         }
-        status = pipersr_upscale_next_frames(upscaler, from, to, (uint32_t)n,
-                                             first ? &from_before : NULL, first ? &to_before : NULL,
-                                             &reused_px);
+        status = pipersr_upscale_next_frames(upscaler, from, to, (uint32_t)n, from_before,
+                                             to_before, (uint32_t)n_before, &reused_px);
     }
     CHECK(status == PIPERSR_OK, "%s: %s", layout->name, pipersr_upscaler_message(upscaler));
     return reused_px;
@@ -374,6 +379,49 @@ static void test_worth(const pipersr_model *model)
     pipersr_upscaler_free(upscaler);
 }
 
+/* A part that takes turns between some looks, as it does where encoders code the types of frames
+ * differently: when each has been seen once, nothing is computed any more, however many frames are
+ * given at once. What has more looks than PIPERSR_MAX_BEFORE is computed always, and is right. */
+static void test_turns(const pipersr_model *model, const struct layout *layout,
+                       pipersr_precision precision, int n_looks)
+{
+    static const int ways[] = {1, 3, N_FRAMES};
+    const struct size size = {256, 64};
+    pipersr_upscaler *upscaler = create(model, precision, 2, 0);
+    if (!upscaler)
+        return;
+    const uint32_t scale = scale_of(upscaler);
+    struct frame in[N_FRAMES], expected[N_FRAMES];
+    unsigned seed = 9;
+    for (int i = 0; i < N_FRAMES; i++) {
+        in[i] = make_frame(layout, size.width, size.height);
+        expected[i] = make_frame(layout, size.width * scale, size.height * scale);
+        if (i == 0)
+            fill(&in[i], 0, 0, size.width, size.height, &seed);
+        else
+            copy_frame(&in[i < n_looks ? i - 1 : i - n_looks], &in[i]);
+        if (i < n_looks)
+            fill(&in[i], 8, 0, 24, size.height, &seed);
+        upscale_alone(upscaler, layout, &in[i], &expected[i]);
+    }
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        const uint64_t reused_px = check_way(upscaler, layout, in, expected, ways[i]);
+        const uint64_t frame_px = (uint64_t)size.width * size.height;
+        /* The part and its surround, 100 pixels wide at most, while it is new. */
+        const uint64_t least_px = (uint64_t)(N_FRAMES - n_looks) * frame_px +
+                                  (uint64_t)(n_looks - 1) * (frame_px - 100 * size.height);
+        const uint64_t most_px = (N_FRAMES - 1) * (frame_px - 16 * size.height);
+        CHECK(n_looks <= PIPERSR_MAX_BEFORE ? reused_px >= least_px : reused_px <= most_px,
+              "%s: %d looks, %d at once: %llu pixels reused", layout->name, n_looks, ways[i],
+              (unsigned long long)reused_px);
+    }
+    for (int i = 0; i < N_FRAMES; i++) {
+        free_frame(&in[i]);
+        free_frame(&expected[i]);
+    }
+    pipersr_upscaler_free(upscaler);
+}
+
 static void test_arguments(const pipersr_model *model)
 {
     const struct layout *layout = &layouts[9];
@@ -382,22 +430,25 @@ static void test_arguments(const pipersr_model *model)
     struct frame out = make_frame(layout, 40, 20);
     const pipersr_frame from = view(&in, PIPERSR_RGB8), to = view(&out, PIPERSR_RGB8);
     const pipersr_frame wrong = view(&other, PIPERSR_RGB8);
-    CHECK(pipersr_upscale_next_frames(NULL, &from, &to, 1, NULL, NULL, NULL) ==
+    CHECK(pipersr_upscale_next_frames(NULL, &from, &to, 1, NULL, NULL, 0, NULL) ==
               PIPERSR_ERROR_ARGUMENT,
           "no upscaler");
-    CHECK(pipersr_upscale_next_frames(upscaler, &from, &to, 1, &from, NULL, NULL) ==
+    CHECK(pipersr_upscale_next_frames(upscaler, &from, &to, 1, &from, NULL, 1, NULL) ==
               PIPERSR_ERROR_ARGUMENT,
           "a frame before without output");
-    CHECK(pipersr_upscale_next_frames(upscaler, &from, &to, 1, &wrong, &to, NULL) ==
+    CHECK(pipersr_upscale_next_frames(upscaler, &from, &to, 1, &wrong, &to, 1, NULL) ==
               PIPERSR_ERROR_ARGUMENT,
           "a frame before of another size");
-    CHECK(pipersr_upscale_next_frames(upscaler, &from, &to, 0, NULL, NULL, NULL) ==
+    CHECK(pipersr_upscale_next_frames(upscaler, &from, &to, 1, &from, &to, PIPERSR_MAX_BEFORE + 1,
+                                      NULL) == PIPERSR_ERROR_ARGUMENT,
+          "too many frames before");
+    CHECK(pipersr_upscale_next_frames(upscaler, &from, &to, 0, NULL, NULL, 0, NULL) ==
               PIPERSR_ERROR_ARGUMENT,
           "no frames");
-    CHECK(pipersr_upscale_next_yuv_frames(upscaler, NULL, NULL, NULL, 1, NULL, NULL, NULL) ==
+    CHECK(pipersr_upscale_next_yuv_frames(upscaler, NULL, NULL, NULL, 1, NULL, NULL, 0, NULL) ==
               PIPERSR_ERROR_ARGUMENT,
           "no format");
-    CHECK(pipersr_upscale_next_frames(upscaler, &from, &to, 1, NULL, NULL, NULL) == PIPERSR_OK,
+    CHECK(pipersr_upscale_next_frames(upscaler, &from, &to, 1, NULL, NULL, 0, NULL) == PIPERSR_OK,
           "the count is optional");
     free_frame(&in);
     free_frame(&other);
@@ -474,6 +525,10 @@ int main(int argc, char **argv)
     test_cover();
     test_arguments(fast);
     test_worth(fast);
+    test_turns(fast, &layouts[0], PIPERSR_PRECISION_INT8, 2);
+    test_turns(fast, &layouts[1], PIPERSR_PRECISION_INT8, PIPERSR_MAX_BEFORE);
+    test_turns(fast, &layouts[9], PIPERSR_PRECISION_FP32, 3);
+    test_turns(fast, &layouts[9], PIPERSR_PRECISION_INT8, PIPERSR_MAX_BEFORE + 1);
     for (size_t i = 0; i < N_LAYOUTS; i += is_quick() ? 3 : 1)
         for (size_t p = 0; p < sizeof precisions / sizeof *precisions; p++) {
             const uint32_t threads = 1 + (uint32_t)(i + p) % 3;
