@@ -80,7 +80,7 @@ enum cli_video_option {
     "      --start-number N     of their first (default: the lowest; for output 1, or the "        \
     "input's)\n"                                                                                   \
     "      --encoder-threads N  threads of the encoder, 0 to 128 (default 0: all CPUs)\n"          \
-    "      --no-reuse           compute again what stays as in the frame before: the same "        \
+    "      --no-reuse           compute again what stays as it was before: the same "              \
     "result, later\n"
 
 /* Turns a letter of CLI_VIDEO_LETTERS, with its value, into the option that it stands for. Returns

@@ -80,7 +80,7 @@ static const struct argument {
      "depth."},
     {"strict", VIDEO, "boolean", 0, 0, NULL, true, false, "Stop at damage."},
     {"no-reuse", VIDEO, "boolean", 0, 0, NULL, true, false,
-     "Compute again what stays as in the frame before: the same result, later."},
+     "Compute again what stays as it was in frames before: the same result, later."},
     {"encoder-threads", VIDEO, "integer", 0, 128, NULL, true, false,
      "Threads of the encoder (default 0: all CPUs)."},
     {"id", STATUS | CANCEL, "string", 0, 0, NULL, false, true, "The job's id."},
