@@ -31,10 +31,10 @@ static uint64_t count_marks(const struct cover *cover, const struct psr_rect *re
     uint64_t all = 0;
     memset(of_column + rect->x0, 0, (rect->x1 - rect->x0) * sizeof *of_column);
     for (uint32_t y = rect->y0; y < rect->y1; y++) {
-        const uint8_t *marks = cover->request->marks + (size_t)y * cover->request->columns;
+        const uint8_t *spared = cover->request->spared + (size_t)y * cover->request->columns;
         uint32_t n = 0;
         for (uint32_t x = rect->x0; x < rect->x1; x++) {
-            const uint32_t marked = marks[x] != 0;
+            const uint32_t marked = spared[x] == 0;
             of_column[x] += marked;
             n += marked;
         }

@@ -16,7 +16,7 @@ struct psr_rect {
 };
 
 struct psr_cover_request {
-    const uint8_t *marks;   /* columns * rows of them, 0: not marked */
+    const uint8_t *spared;  /* columns * rows of them, 0: marked */
     uint32_t columns, rows; /* at least 1 each */
     /* What a rectangle costs: its area with so many cells more, in all, along either axis where it
      * does not reach both edges of the grid (half where it reaches one), and `fixed`. */

@@ -129,7 +129,6 @@ static void compare_frame(void *argument, size_t job, unsigned worker)
     const struct psr_reuse *reuse = comparison->reuse;
     const uint32_t frame = (uint32_t)job;
     const size_t n_cells = (size_t)reuse->columns * reuse->rows;
-    uint8_t *cells = cells_of(reuse, reuse->cells, frame);
     uint8_t *ages = cells_of(reuse, reuse->ages, frame);
     uint8_t *changed = cells_of(reuse, reuse->scratch, 2 * frame);
     uint8_t *wide = cells_of(reuse, reuse->scratch, 2 * frame + 1);
@@ -137,14 +136,12 @@ static void compare_frame(void *argument, size_t job, unsigned worker)
     size_t n_left = n_cells;
     (void)worker;
 
-    memset(cells, 1, n_cells);
     memset(ages, 0, n_cells);
     for (uint8_t age = 1; age <= PIPERSR_MAX_BEFORE && age <= n_earlier && n_left > 0; age++) {
         find_changed(comparison, frame, age, changed, wide);
         for (size_t i = 0; i < n_cells; i++) {
-            if (!cells[i] || changed[i])
+            if (ages[i] || changed[i])
                 continue;
-            cells[i] = 0;
             ages[i] = age;
             n_left--;
         }
@@ -180,7 +177,7 @@ static int reserve_cells(struct psr_reuse *reuse, uint32_t n_frames, struct psr_
         return 0;
     reuse->cells_room = 0;
     /* A later picture may be longer with as many cells: its sides' sum is at most this. */
-    if (grow((void **)&reuse->cells, cells, 0, mem) || grow((void **)&reuse->ages, cells, 0, mem) ||
+    if (grow((void **)&reuse->ages, cells, 0, mem) ||
         grow((void **)&reuse->scratch, scratch_bytes, 0, mem) ||
         grow((void **)&reuse->counts, counts_bytes, 0, mem))
         return -1;
@@ -223,7 +220,7 @@ static void add_frame(struct psr_reuse *reuse, const struct psr_sequence *sequen
     struct psr_cover_request request = *surround;
     struct psr_rect rects[PSR_MOST_RECTS];
     double cost;
-    request.marks = cells_of(reuse, reuse->cells, frame);
+    request.spared = cells_of(reuse, reuse->ages, frame);
     uint32_t n = psr_cover(&request, reuse->counts, rects, &cost);
     const struct psr_rect all = {0, 0, reuse->columns, reuse->rows};
     if (cost >= psr_cover_cost(&request, &all)) {
@@ -383,7 +380,6 @@ void psr_reuse_copy(const struct psr_reuse *reuse, const struct psr_sequence *se
 
 void psr_reuse_free(struct psr_reuse *reuse, struct psr_mem *mem)
 {
-    psr_mem_free(mem, reuse->cells);
     psr_mem_free(mem, reuse->ages);
     psr_mem_free(mem, reuse->scratch);
     psr_mem_free(mem, reuse->counts);

@@ -27,8 +27,8 @@ struct psr_part {
 
 /* A zeroed one is empty. Memory is kept between calls. */
 struct psr_reuse {
-    uint8_t *cells;   /* of each frame: 1 if it has to be computed, 0 if not */
-    uint8_t *ages;    /* as many: how many frames before lies what is copied; 0: computed */
+    uint8_t *ages;    /* of each frame's cells: how many frames before lies what is copied, or 0:
+                         computed */
     uint8_t *scratch; /* twice as many */
     uint32_t *counts; /* for psr_cover() */
     struct psr_part *parts;

@@ -462,18 +462,19 @@ static void test_cover(void)
     enum { COLUMNS = 40, ROWS = 25 };
     unsigned seed = 5;
     for (int round = 0; round < 400; round++) {
-        uint8_t marks[COLUMNS * ROWS] = {0}, covered[COLUMNS * ROWS] = {0};
+        uint8_t spared[COLUMNS * ROWS], covered[COLUMNS * ROWS] = {0};
         uint32_t counts[COLUMNS + ROWS];
         struct psr_rect rects[PSR_MOST_RECTS];
-        const struct psr_cover_request request = {marks, COLUMNS, ROWS, round % 7, round % 5, 2};
+        const struct psr_cover_request request = {spared, COLUMNS, ROWS, round % 7, round % 5, 2};
         double cost = -1, sum = 0;
+        memset(spared, 3, sizeof spared);
         const unsigned blobs = check_random(&seed) % 12;
         for (unsigned i = 0; i < blobs; i++) {
             const unsigned x = check_random(&seed) % COLUMNS, y = check_random(&seed) % ROWS;
             const unsigned side = 1 + check_random(&seed) % 9;
             for (unsigned dy = 0; dy < side && y + dy < ROWS; dy++)
                 for (unsigned dx = 0; dx < side && x + dx < COLUMNS; dx++)
-                    marks[(y + dy) * COLUMNS + x + dx] = 1;
+                    spared[(y + dy) * COLUMNS + x + dx] = 0;
         }
         const uint32_t n = psr_cover(&request, counts, rects, &cost);
         CHECK(n <= PSR_MOST_RECTS && (n == 0) == (blobs == 0), "%u rectangles", n);
@@ -485,7 +486,7 @@ static void test_cover(void)
         }
         int missed = 0, twice = 0;
         for (int i = 0; i < COLUMNS * ROWS; i++) {
-            missed += marks[i] && !covered[i];
+            missed += !spared[i] && !covered[i];
             twice += covered[i] > 1;
         }
         CHECK(missed == 0 && twice == 0, "%d marks missed, %d cells twice", missed, twice);
