@@ -147,7 +147,9 @@ def parse_arguments():
     parser.add_argument("--channels", type=int, default=64)
     parser.add_argument("--blocks", type=int, default=6)
     parser.add_argument("--expand", type=int, default=0, help="kernels expanded to so many times the channels (0: not)")
-    parser.add_argument("--start", type=pathlib.Path, metavar="MODEL", help="begin with these weights")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--start", type=pathlib.Path, metavar="MODEL", help="begin with these weights")
+    start.add_argument("--random-start", action="store_true", help="kernels drawn, instead of bicubic interpolation")
     parser.add_argument("--rate", type=float, default=8e-4, help="Adam's learning rate (8e-4)")
     parser.add_argument("--warm-up", type=int, default=500, help="steps (500)")
     precisions = ("fp32", "tf32", "bf16", "bf16x3")
@@ -169,7 +171,7 @@ def make_model(args, resume, corpus):
     torch.manual_seed(args.seed)
     start = network.load(args.start) if args.start else None
     channels, blocks = (start.channels, start.blocks) if start else (args.channels, args.blocks)
-    model = Trainable(channels, blocks, corpus.scale, args.expand).to(corpus.device)
+    model = Trainable(channels, blocks, corpus.scale, args.expand, not args.random_start).to(corpus.device)
     if start:
         model.start_from(start)
         if start.scale != corpus.scale:

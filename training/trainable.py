@@ -42,9 +42,10 @@ class Convolution(nn.Module):
 
 
 class Trainable(nn.Module):
-    """N x 3 x H x W in 0..1 -> N x 3 x (scale H) x (scale W), not clamped. Starts as bicubic interpolation."""
+    """N x 3 x H x W in 0..1 -> N x 3 x (scale H) x (scale W), not clamped. Starts as bicubic interpolation, or with all
+    kernels drawn (He et al., 2015), as networks usually do."""
 
-    def __init__(self, channels=64, blocks=6, scale=2, expand=0):
+    def __init__(self, channels=64, blocks=6, scale=2, expand=0, bicubic=True):
         super().__init__()
         self.channels, self.blocks, self.scale, self.expand = channels, blocks, scale, expand
         self.head = Convolution(3, channels)
@@ -53,12 +54,14 @@ class Trainable(nn.Module):
             for _ in range(blocks)
         )
         self.tail = Convolution(channels, 3 * scale * scale)
-        with torch.no_grad():
-            bicubic_start.set_bicubic(
-                self.head.kernel, self.head.bias, self.tail.kernel, self.tail.bias, scale
-            )
-            for _, second in self.body:
-                second.kernel.zero_()
+        if bicubic:
+            self._start_bicubic()
+
+    @torch.no_grad()
+    def _start_bicubic(self):
+        bicubic_start.set_bicubic(self.head.kernel, self.head.bias, self.tail.kernel, self.tail.bias, self.scale)
+        for _, second in self.body:
+            second.kernel.zero_()
 
     def trunk(self, x, dtype=None):
         """What the tail reads."""

@@ -43,6 +43,14 @@ def test_starts_as_bicubic_interpolation(channels, scale):
     assert numpy.mean(difference > 1) < 0.02 and numpy.mean(difference) < 0.4
 
 
+def test_random_start_draws_every_kernel():
+    torch.manual_seed(2)
+    model = Trainable(32, 2, 2, bicubic=False)
+    kernels = [model.head.kernel, model.tail.kernel, *(c.kernel for block in model.body for c in block)]
+    for kernel in kernels:
+        assert float(kernel.detach().std()) == pytest.approx((9 * kernel.shape[1]) ** -0.5, rel=0.15)
+
+
 def test_start_on_set5(sets):
     """Beyond the edges the network reads zeros where bicubic repeats the edge, hence not 33.674."""
     model = Trainable(64, 6, 2).collapsed()
