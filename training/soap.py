@@ -3,7 +3,7 @@ Adam", 2024, algorithm 3, with a third axis for the taps).
 
 Along each of a kernel's axes (outputs, inputs, taps) the gradient's second moments are averaged; Adam's own second
 moments are kept, and its change is made, in their eigenvectors. The gradients of convolutions that come one behind the
-other are far from uncorrelated, which Adam takes them to be. Head, tail and biases stay with Adam.
+other are far from uncorrelated, which Adam takes them to be. What is no kernel, such as biases, stays with Adam.
 """
 
 import torch
@@ -70,8 +70,8 @@ class Soap(Adam):
     def __init__(self, module, clip_norm, rate_factors=None):
         super().__init__(module, clip_norm, rate_factors)
         places = {}
-        for (name, parameter), (_, begin, end) in zip(module.named_parameters(), self.places):
-            if name.startswith("body.") and parameter.dim() == 4:
+        for parameter, begin, end in self.places:
+            if parameter.dim() == 4:
                 shape = (*parameter.shape[:2], parameter[0, 0].numel())
                 places.setdefault(shape, []).append((begin, end))
         self.kernels = [_Kernels(mine, shape, self.weights.device) for shape, mine in places.items()]
