@@ -55,6 +55,16 @@ def test_a_run_learns_and_leaves_its_files(corpus_folder, whole_run):
     assert (whole_run / "best.safetensors").is_file() and (whole_run / "last.safetensors").is_file()
 
 
+def first_validation(folder):
+    with open(folder / "run.csv", newline="") as file:
+        return float(next(csv.DictReader(file))["psnr_synthetic"])
+
+
+def test_a_random_start_begins_far_below_bicubic(corpus_folder, whole_run, tmp_path, script):
+    script("train.py", corpus_folder, "--out", tmp_path, *TINY, "--steps", 1, "--select", "synthetic", "--random-start")
+    assert first_validation(tmp_path) < first_validation(whole_run) - 5
+
+
 def test_killed_and_resumed_is_as_never_killed(corpus_folder, whole_run, tmp_path, script):
     arguments = ["train.py", corpus_folder, "--out", tmp_path, *TINY, "--select", "synthetic"]
     command = [sys.executable, TRAINING / arguments[0], *arguments[1:], "--steps", 120, "--save-seconds", 0.01]
