@@ -208,8 +208,9 @@ static void choose_layer(const struct psr_histogram *histograms, uint32_t channe
         layer->scale[c] = fmaxf(layer->scale[c], layer->scale[c] > 0 ? least : finest);
 }
 
-/* What the old codings lost says nothing about the new ones. */
-static void forget_losses(struct psr_safetensors *file)
+/* What the old codings lost says nothing about the new ones, which are of the weights that fp32
+ * has, not of those that int8 had for itself. */
+static void forget_old_int8(struct psr_safetensors *file)
 {
     size_t kept = 0;
     for (size_t i = 0; i < file->n_metadata; i++) {
@@ -217,6 +218,12 @@ static void forget_losses(struct psr_safetensors *file)
             file->metadata[kept++] = file->metadata[i];
     }
     file->n_metadata = kept;
+    kept = 0;
+    for (size_t i = 0; i < file->n_tensors; i++) {
+        if (strncmp(file->tensors[i].name, PSR_INT8_PREFIX, strlen(PSR_INT8_PREFIX)) != 0)
+            file->tensors[kept++] = file->tensors[i];
+    }
+    file->n_tensors = kept;
 }
 
 static pipersr_status write_file(const pipersr_calibrator *calibrator,
@@ -229,7 +236,7 @@ static pipersr_status write_file(const pipersr_calibrator *calibrator,
         psr_safetensors_parse(calibrator->file, calibrator->file_bytes, &file, error);
     if (status)
         return status;
-    forget_losses(&file);
+    forget_old_int8(&file);
     status = psr_safetensors_write(&file, tensors, n, data, size_bytes, error);
     psr_safetensors_free(&file);
     /* A file at the format's limits may pass them by its new tensors. */

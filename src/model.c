@@ -88,7 +88,8 @@ static pipersr_status read_tensor(const struct psr_safetensors *file, const char
     pipersr_status status = find_tensor(file, name, shape, rank, &tensor, error);
     if (status)
         return status;
-    if (tensor->dtype == PSR_DTYPE_OTHER || tensor->dtype == PSR_DTYPE_U8)
+    if (tensor->dtype == PSR_DTYPE_OTHER || tensor->dtype == PSR_DTYPE_U8 ||
+        tensor->dtype == PSR_DTYPE_I8)
         return psr_fail(error, PIPERSR_ERROR_MODEL,
                         "model file: tensor '%s' is not F32, F16 or BF16", name);
     if (psr_tensor_to_float(tensor, values))
@@ -100,7 +101,8 @@ static pipersr_status read_tensor(const struct psr_safetensors *file, const char
 /* Batch norm y = (x - mean) / sqrt(var + eps) * weight + bias, folded into the convolution before
  * it: each output channel's kernel and bias are scaled and shifted once. */
 static pipersr_status fold_batch_norm(const struct psr_safetensors *file, const char *prefix,
-                                      double epsilon, struct psr_layer *layer, pipersr_error *error)
+                                      double epsilon, const struct psr_layer *layer,
+                                      pipersr_error *error)
 {
     enum { WEIGHT, BIAS, MEAN, VARIANCE, PARTS };
     static const char *const parts[PARTS] = {"weight", "bias", "running_mean", "running_var"};
@@ -171,6 +173,11 @@ static pipersr_status read_epsilon(const struct psr_safetensors *file, double *e
     return PIPERSR_OK;
 }
 
+static bool is_body(const pipersr_model *model, uint32_t layer)
+{
+    return layer > 0 && layer < model->n_layers - 1;
+}
+
 static void layer_name(const pipersr_model *model, uint32_t layer, const char *body_part,
                        char *name, size_t size)
 {
@@ -212,10 +219,12 @@ static pipersr_status read_coding(const struct psr_safetensors *file, const char
     return PIPERSR_OK;
 }
 
-static pipersr_status read_layer(const struct psr_safetensors *file, pipersr_model *model,
-                                 uint32_t index, double epsilon, pipersr_error *error)
+/* The convolution and, where the file has one, the batch norm behind it. */
+static pipersr_status read_parameters(const struct psr_safetensors *file,
+                                      const pipersr_model *model, uint32_t index, double epsilon,
+                                      pipersr_error *error)
 {
-    struct psr_layer *layer = &model->layers[index];
+    const struct psr_layer *layer = &model->layers[index];
     const uint32_t shape[4] = {layer->c_out, layer->c_in, 3, 3};
     char prefix[PSR_TENSOR_NAME_SIZE - 16], name[PSR_TENSOR_NAME_SIZE];
 
@@ -225,14 +234,13 @@ static pipersr_status read_layer(const struct psr_safetensors *file, pipersr_mod
     if (status)
         return status;
 
-    const bool body = index > 0 && index < model->n_layers - 1;
     char norm[PSR_TENSOR_NAME_SIZE - 16], norm_weight[PSR_TENSOR_NAME_SIZE];
     char norm_mean[PSR_TENSOR_NAME_SIZE];
     layer_name(model, index, "bn", norm, sizeof norm);
     snprintf(norm_weight, sizeof norm_weight, "%s.weight", norm);
     snprintf(norm_mean, sizeof norm_mean, "%s.running_mean", norm);
-    const bool has_norm =
-        body && (psr_safetensors_find(file, norm_weight) || psr_safetensors_find(file, norm_mean));
+    const bool has_norm = is_body(model, index) && (psr_safetensors_find(file, norm_weight) ||
+                                                    psr_safetensors_find(file, norm_mean));
 
     snprintf(name, sizeof name, "%s.bias", prefix);
     /* A convolution before a batch norm is often trained without a bias of its own. */
@@ -240,8 +248,77 @@ static pipersr_status read_layer(const struct psr_safetensors *file, pipersr_mod
         status = read_tensor(file, name, shape, 1, layer->bias, error);
     if (!status && has_norm)
         status = fold_batch_norm(file, norm, epsilon, layer, error);
-    if (!status && body && model->has_int8)
+    return status;
+}
+
+/* A body convolution's int8.NAME.weight, codes, times int8.NAME.weight_scale of the output channel,
+ * over the input's scale: packing gives the codes back. */
+static pipersr_status read_codes(const struct psr_safetensors *file, const char *prefix,
+                                 const struct psr_layer *layer, pipersr_error *error)
+{
+    const uint32_t shape[4] = {layer->c_out, layer->c_in, 3, 3};
+    float scale[PSR_MAX_CHANNELS];
+    char name[PSR_TENSOR_NAME_SIZE];
+    const struct psr_tensor *codes;
+
+    snprintf(name, sizeof name, "%s.weight_scale", prefix);
+    pipersr_status status = read_tensor(file, name, shape, 1, scale, error);
+    if (status)
+        return status;
+    snprintf(name, sizeof name, "%s.weight", prefix);
+    status = find_tensor(file, name, shape, 4, &codes, error);
+    if (status)
+        return status;
+    if (codes->dtype != PSR_DTYPE_I8)
+        return psr_fail(error, PIPERSR_ERROR_MODEL, "model file: tensor '%s' is not I8", name);
+    float *weight = layer->int8_weight;
+    for (size_t n = 0; n < codes->elements; n++) {
+        const size_t o = n / 9 / layer->c_in, i = n / 9 % layer->c_in;
+        weight[n] = (float)(int8_t)codes->data[n] * scale[o] * layer->input_inverse_scale[i];
+        if (!isfinite(weight[n]))
+            return psr_fail(error, PIPERSR_ERROR_MODEL,
+                            "model file: tensor '%s' makes a weight infinite", name);
+    }
+    return PIPERSR_OK;
+}
+
+/* int8's own parameters. */
+static pipersr_status read_int8_parameters(const struct psr_safetensors *file,
+                                           const pipersr_model *model, uint32_t index,
+                                           pipersr_error *error)
+{
+    const struct psr_layer *layer = &model->layers[index];
+    const uint32_t shape[4] = {layer->c_out, layer->c_in, 3, 3};
+    char layer_of[PSR_TENSOR_NAME_SIZE - 32], prefix[PSR_TENSOR_NAME_SIZE - 16];
+    char name[PSR_TENSOR_NAME_SIZE];
+    pipersr_status status;
+
+    layer_name(model, index, "conv", layer_of, sizeof layer_of);
+    snprintf(prefix, sizeof prefix, PSR_INT8_PREFIX "%s", layer_of);
+    if (is_body(model, index)) {
+        status = read_codes(file, prefix, layer, error);
+    } else {
+        snprintf(name, sizeof name, "%s.weight", prefix);
+        status = read_tensor(file, name, shape, 4, layer->int8_weight, error);
+    }
+    if (status)
+        return status;
+    snprintf(name, sizeof name, "%s.bias", prefix);
+    return read_tensor(file, name, shape, 1, layer->int8_bias, error);
+}
+
+static pipersr_status read_layer(const struct psr_safetensors *file, pipersr_model *model,
+                                 uint32_t index, double epsilon, pipersr_error *error)
+{
+    struct psr_layer *layer = &model->layers[index];
+    char prefix[PSR_TENSOR_NAME_SIZE - 16];
+
+    pipersr_status status = read_parameters(file, model, index, epsilon, error);
+    layer_name(model, index, "conv", prefix, sizeof prefix);
+    if (!status && is_body(model, index) && model->has_int8)
         status = read_coding(file, prefix, layer, error);
+    if (!status && model->int8_apart)
+        status = read_int8_parameters(file, model, index, error);
     return status;
 }
 
@@ -261,7 +338,8 @@ static int allocate_layers(pipersr_model *model)
     model->info.parameters = numbers;
     model->info.macs_per_px = kernels;
     const size_t inputs = (size_t)model->n_layers * PSR_MAX_CHANNELS;
-    model->numbers = calloc((size_t)numbers + inputs, sizeof *model->numbers);
+    const size_t sets = model->int8_apart ? 2 : 1;
+    model->numbers = calloc(sets * (size_t)numbers + inputs, sizeof *model->numbers);
     model->zeros = calloc(inputs, sizeof *model->zeros);
     if (!model->numbers || !model->zeros)
         return -1;
@@ -270,7 +348,10 @@ static int allocate_layers(pipersr_model *model)
         struct psr_layer *layer = &model->layers[i];
         layer->weight = next;
         layer->bias = next + (size_t)layer->c_in * layer->c_out * 9;
-        layer->input_inverse_scale = layer->bias + layer->c_out;
+        next = layer->bias + layer->c_out;
+        layer->int8_weight = model->int8_apart ? next : layer->weight;
+        layer->int8_bias = model->int8_apart ? next + (layer->bias - layer->weight) : layer->bias;
+        layer->input_inverse_scale = layer->int8_bias + layer->c_out;
         layer->input_zero = model->zeros + (size_t)i * PSR_MAX_CHANNELS;
         next = layer->input_inverse_scale + layer->c_in;
     }
@@ -394,9 +475,11 @@ static pipersr_status read_model(const struct psr_safetensors *file, pipersr_mod
                         "model file: it holds more blocks than the %u that its metadata name",
                         info->blocks);
 
+    model->has_int8 = psr_safetensors_find(file, "body.0.conv1.input_scale") != NULL;
+    model->int8_apart =
+        model->has_int8 && psr_safetensors_find(file, PSR_INT8_PREFIX "head.weight");
     if (allocate_layers(model))
         return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory for the model's weights");
-    model->has_int8 = psr_safetensors_find(file, "body.0.conv1.input_scale") != NULL;
     for (uint32_t i = 0; i < model->n_layers; i++) {
         status = read_layer(file, model, i, epsilon, error);
         if (status)

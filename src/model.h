@@ -23,10 +23,15 @@ enum {
     PSR_MAX_LAYERS = 2 * PSR_MAX_BLOCKS + 2
 };
 
+/* Begins the names of the tensors that int8 has for itself. */
+#define PSR_INT8_PREFIX "int8."
+
 struct psr_layer {
     uint32_t c_in, c_out;
     float *weight; /* [c_out][c_in][3][3], cross-correlation as in PyTorch */
     float *bias;   /* [c_out] */
+    /* What int8 runs with: its own, where int8_apart, else the same as above. */
+    float *int8_weight, *int8_bias;
     /* How int8 codes the layer's input (struct psr_coding), where has_int8. */
     float *input_inverse_scale; /* [c_in] */
     uint8_t *input_zero;        /* [c_in] */
@@ -37,9 +42,10 @@ struct pipersr_model {
     pipersr_model_info info;
     uint32_t n_layers;
     struct psr_layer layers[PSR_MAX_LAYERS];
-    bool has_int8;  /* every body layer has its input's coding */
-    float *numbers; /* all weights, biases and scales; the layers point into it */
-    uint8_t *zeros; /* all codes of 0, likewise */
+    bool has_int8;   /* every body layer has its input's coding */
+    bool int8_apart; /* and all layers have parameters for int8 alone */
+    float *numbers;  /* all weights, biases and scales; the layers point into it */
+    uint8_t *zeros;  /* all codes of 0, likewise */
     /* Of PSNR against fp32, by the file's metadata; infinite where it does not say. */
     float loss_bf16_db, loss_int8_db;
     char name[64], licence[64], training[512], description[128];

@@ -184,7 +184,7 @@ static uint64_t dtype_bytes(const char *name, enum psr_dtype *dtype)
     } known[] = {
         {"F32", 4, PSR_DTYPE_F32},    {"F16", 2, PSR_DTYPE_F16},   {"BF16", 2, PSR_DTYPE_BF16},
         {"F64", 8, PSR_DTYPE_OTHER},  {"I64", 8, PSR_DTYPE_OTHER}, {"I32", 4, PSR_DTYPE_OTHER},
-        {"I16", 2, PSR_DTYPE_OTHER},  {"I8", 1, PSR_DTYPE_OTHER},  {"U8", 1, PSR_DTYPE_U8},
+        {"I16", 2, PSR_DTYPE_OTHER},  {"I8", 1, PSR_DTYPE_I8},     {"U8", 1, PSR_DTYPE_U8},
         {"U16", 2, PSR_DTYPE_OTHER},  {"U32", 4, PSR_DTYPE_OTHER}, {"U64", 8, PSR_DTYPE_OTHER},
         {"BOOL", 1, PSR_DTYPE_OTHER},
     };
@@ -483,6 +483,7 @@ int psr_tensor_to_float(const struct psr_tensor *tensor, float *values)
             p += 2;
             break;
         case PSR_DTYPE_U8:
+        case PSR_DTYPE_I8:
         case PSR_DTYPE_OTHER:
             return -1;
         }

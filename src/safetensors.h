@@ -14,7 +14,14 @@
 
 enum { PSR_TENSOR_MAX_RANK = 8, PSR_TENSOR_NAME_SIZE = 128 };
 
-enum psr_dtype { PSR_DTYPE_OTHER, PSR_DTYPE_F32, PSR_DTYPE_F16, PSR_DTYPE_BF16, PSR_DTYPE_U8 };
+enum psr_dtype {
+    PSR_DTYPE_OTHER,
+    PSR_DTYPE_F32,
+    PSR_DTYPE_F16,
+    PSR_DTYPE_BF16,
+    PSR_DTYPE_U8,
+    PSR_DTYPE_I8
+};
 
 struct psr_tensor {
     char name[PSR_TENSOR_NAME_SIZE];

@@ -41,9 +41,10 @@ pipersr_status psr_network_init(struct psr_network *network, const pipersr_model
             psr_network_free(network, mem);
             return PIPERSR_ERROR_MEMORY;
         }
+        const bool int8 = kernels->precision == PIPERSR_PRECISION_INT8;
         const struct psr_weights weights = {
-            .weight = layer->weight,
-            .bias = layer->bias,
+            .weight = int8 ? layer->int8_weight : layer->weight,
+            .bias = int8 ? layer->int8_bias : layer->bias,
             .c_in = layer->c_in,
             .c_out = layer->c_out,
             .coding = {layer->input_inverse_scale, layer->input_zero},

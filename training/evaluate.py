@@ -14,6 +14,7 @@ import sys
 import torch
 
 import export
+import network
 import picture_quality
 from corpus import Corpus
 from device_step import matrix_precision
@@ -30,7 +31,7 @@ def main():
     options = parser.parse_args()
     corpus = Corpus([options.corpus], options.device)
     for path in options.weights:
-        model, codings = export.read(path)
+        model, codings = network.read_int8(path) if options.int8 else export.read(path)
         if options.int8 and not codings:
             raise SystemExit(f"{path}: has no codings for int8: quantise.py or `pipersr calibrate` make them")
         if options.int8:

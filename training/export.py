@@ -6,7 +6,8 @@
         --training "300,000 steps of 64 patches of 64x64, L1 and MSE, one GPU, 28 minutes; 462 photos"
 
 The input is a model file of a run (last, best) or a checkpoint (*.pt), whose average of the weights is taken.
-Codings for int8 stay, unless --without-codings. --blend MODEL SHARE takes so much of the weights of the MODEL that
+Codings for int8 stay, unless --without-codings. --int8 RUN/last.safetensors, of quantise.py, gives int8 parameters of its
+own, with their codings: what fp32 and 16 bits run with is then not touched by what int8 needed. --blend MODEL SHARE takes so much of the weights of the MODEL that
 the run began with: a fine-tuned model gives up part of what it learned, and gets back more of what it forgot.
 """
 
@@ -57,6 +58,7 @@ def main():
     parser.add_argument("--licence", default="MIT")
     parser.add_argument("--dtype", choices=("F16", "BF16", "F32"), default="F16")
     parser.add_argument("--without-codings", action="store_true")
+    parser.add_argument("--int8", type=pathlib.Path, metavar="MODEL", help="int8 has this one's parameters and codings")
     parser.add_argument("--blend", nargs=2, metavar=("MODEL", "SHARE"), help="the weights are SHARE of MODEL's")
     options = parser.parse_args()
     if len(options.training.encode()) > LONGEST_NOTE or "\n" in options.training:
@@ -68,13 +70,19 @@ def main():
     codings = {} if options.without_codings or options.blend else codings
     if options.blend:
         model = blended(model, read(pathlib.Path(options.blend[0]))[0], float(options.blend[1]))
+    int8_model = None
+    if options.int8:
+        int8_model, codings = network.read_int8(options.int8)
+        shapes = [(each.channels, each.blocks, each.scale) for each in (model, int8_model)]
+        if not codings or shapes[0] != shapes[1]:
+            raise SystemExit(f"{options.int8}: has no codings for int8, or is of another shape")
     about = {"name": options.name, "licence": options.licence, "training": options.training}
     if description:
         about["description"] = description
-    network.save(model, options.out, options.dtype, codings, **about)
+    network.save(model, options.out, options.dtype, codings, int8_model, **about)
     count = sum(parameter.numel() for parameter in model.parameters())
-    kind = "with" if codings else "without"
-    print(f"{options.out}: {count} parameters, {options.out.stat().st_size} bytes, {kind} codings for int8")
+    kind = "own parameters" if int8_model else "codings" if codings else "nothing"
+    print(f"{options.out}: {count} parameters, {options.out.stat().st_size} bytes, {kind} for int8")
 
 
 if __name__ == "__main__":

@@ -23,10 +23,6 @@ MOST_VALUES = 1 << 13  # of each channel that a choice looks at, beside its extr
 FIRST_PENALTY = 128.0  # an error by clipping counts so many by rounding in the first layer, 1 in the last
 
 
-def rounded(x):
-    return x + (torch.round(x) - x).detach()
-
-
 class Int8Convolution(nn.Module):
     """Weights [o][i][3][3], bias [o], scale [i], zero [i]: all fp32, zero whole numbers 0..255."""
 
@@ -39,19 +35,12 @@ class Int8Convolution(nn.Module):
     def input_codes(self, x):
         """code - zero."""
         scale, zero = self.log_scale.exp().view(1, -1, 1, 1), self.zero.view(1, -1, 1, 1)
-        return torch.minimum(torch.maximum(rounded(x * (1 / scale)), -zero), 255 - zero)
-
-    def weight_codes(self):
-        """(codes, scale of each output channel)."""
-        scaled = self.kernel / (1 / self.log_scale.exp()).view(1, -1, 1, 1)
-        largest = scaled.detach().abs().flatten(1).amax(1)
-        scale = torch.where(largest > 0, largest / 127, torch.ones_like(largest))
-        return rounded(scaled / scale.view(-1, 1, 1, 1)), scale
+        return torch.minimum(torch.maximum(network.rounded(x * (1 / scale)), -zero), 255 - zero)
 
     def forward(self, x, coded):
         if not coded:
             return functional.conv2d(x, self.kernel, self.bias, padding=1)
-        codes, scale = self.weight_codes()
+        codes, scale = network.weight_codes(self.kernel, self.log_scale.exp())
         # Whole numbers up to 255: exact in fp32, and on the GPU in TF32 as well.
         total = functional.conv2d(self.input_codes(x), codes, padding=1)
         return total * scale.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)

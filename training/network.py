@@ -41,15 +41,43 @@ class PiperSR(nn.Module):
         return nn.functional.pixel_shuffle(self.tail(self.body(h0) + h0), self.scale)
 
 
-_DTYPES = {"F32": numpy.float32, "F16": numpy.float16, "U8": numpy.uint8}
+_DTYPES = {"F32": numpy.float32, "F16": numpy.float16, "U8": numpy.uint8, "I8": numpy.int8}
+_INT8 = "int8."  # begins the names of the tensors that int8 has for itself
 
 
-def save(model, path, dtype="F16", codings=None, **metadata):
+def weight_codes(weight, input_scale):
+    """int8's codes of a body convolution's weights [o][i][3][3], as floats, and the scale [o] of each output channel."""
+    scaled = weight / (1 / input_scale).view(1, -1, 1, 1)
+    largest = scaled.detach().abs().flatten(1).amax(1)
+    scale = torch.where(largest > 0, largest / 127, torch.ones_like(largest))
+    return rounded(scaled / scale.view(-1, 1, 1, 1)), scale
+
+
+def rounded(x):
+    """To the nearest whole number; gradients pass as if it were not there."""
+    return x + (torch.round(x) - x).detach()
+
+
+def _int8_tensors(model, codings):
+    """({name: floats}, {name: tensors that keep their type}) of parameters for int8 alone."""
+    floats, kept = {}, {}
+    for name, values in model.state_dict().items():
+        if name.startswith("body.") and name.endswith(".weight"):
+            codes, scale = weight_codes(values.detach(), codings[name.replace(".weight", ".input_scale")])
+            kept[f"{_INT8}{name}"], kept[f"{_INT8}{name}_scale"] = codes.to(torch.int8), scale
+        else:
+            floats[f"{_INT8}{name}"] = values
+    return floats, kept
+
+
+def save(model, path, dtype="F16", codings=None, int8_model=None, **metadata):
     """Writes a model file; `metadata` adds to what describes the graph (name, description, licence, training).
 
-    `codings` are int8's: {name: tensor}, of fp32 or uint8, which keep their type.
+    `codings` are int8's: {name: tensor}, of fp32 or uint8, which keep their type. They belong to `int8_model`, a folded
+    network of the same shape whose parameters int8 runs with, where it is not None, else to `model`.
     """
-    tensors = {k: v.detach().cpu().float().numpy() for k, v in model.state_dict().items()}
+    own, own_kept = _int8_tensors(int8_model, codings) if int8_model else ({}, {})
+    tensors = {k: v.detach().cpu().float().numpy() for k, v in {**model.state_dict(), **own}.items()}
     tensors = {k: v for k, v in sorted(tensors.items()) if not k.endswith("num_batches_tracked")}
     header = {
         "__metadata__": {
@@ -67,9 +95,9 @@ def save(model, path, dtype="F16", codings=None, **metadata):
         }
     }
     items = [(name, values, dtype) for name, values in tensors.items()]
-    extra = [(name, values.cpu().numpy()) for name, values in sorted((codings or {}).items())]
+    extra = [(name, values.cpu().numpy()) for name, values in sorted({**(codings or {}), **own_kept}.items())]
     # Bytes last: floats then stay aligned.
-    for kind, code in (("F32", "f4"), ("U8", "u1")):
+    for kind, code in (("F32", "f4"), ("U8", "u1"), ("I8", "i1")):
         items += [(name, values, kind) for name, values in extra if values.dtype == code]
     payload = b""
     for name, values, dtype in items:
@@ -97,7 +125,26 @@ def load(path):
 
 
 def read(path):
-    """(PiperSR in fp32, {name: tensor} of int8's codings) of a model file."""
+    """(PiperSR in fp32, {name: tensor} of int8's codings) of a model file; the codings may be of other weights: see
+    read_int8()."""
+    model, state, codings, _ = _read(path)
+    model.load_state_dict(state, strict=False)
+    return model.eval(), codings
+
+
+def read_int8(path):
+    """(PiperSR with the weights that int8 runs with, {name: tensor} of its codings) of a model file."""
+    model, state, codings, own = _read(path)
+    for name in [name for name in own if name.endswith(".weight_scale")]:
+        layer = name[: -len(".weight_scale")]
+        over = own.pop(name).view(-1, 1, 1, 1) / codings[f"{layer}.input_scale"].view(1, -1, 1, 1)
+        own[f"{layer}.weight"] = own[f"{layer}.weight"] * over
+    model.load_state_dict(own or state, strict=False)
+    return model.eval(), codings
+
+
+def _read(path):
+    """(PiperSR without its weights, its tensors, codings, the tensors of int8 alone without their prefix)"""
     with open(path, "rb") as file:
         data = file.read()
     try:
@@ -120,5 +167,5 @@ def read(path):
             values = values if entry["dtype"] == "U8" else values.astype("f4")
         state[name] = torch.from_numpy(values.reshape(entry["shape"]).copy())
     codings = {k: state.pop(k) for k in list(state) if k.endswith((".input_scale", ".input_zero"))}
-    model.load_state_dict(state, strict=False)
-    return model.eval(), codings
+    own = {k[len(_INT8) :]: state.pop(k) for k in list(state) if k.startswith(_INT8)}
+    return model, state, codings, own

@@ -47,7 +47,7 @@ def ranges(plain, corpus, args):
 def main():
     args, resume = parse_arguments()
     corpus = load_corpus(args.corpus, args.device)
-    plain, codings = network.read(args.start)
+    plain, codings = network.read_int8(args.start)
     if plain.batch_norm or plain.scale != corpus.scale:
         raise SystemExit(f"{args.start}: only a folded network of the corpus's scale, {corpus.scale}, will do")
     plain = plain.to(args.device)

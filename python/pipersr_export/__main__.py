@@ -96,7 +96,7 @@ def export(options):
     if os.path.lexists(options.output) and not options.force:
         raise Failure(EXIT_OUTPUT, f"{options.output}: exists; --force overwrites it")
     try:
-        source = model.load(options.model)
+        source = model.load(options.model, options.precision or "fp32")
     except (OSError, model.ModelError) as error:
         raise Failure(EXIT_INPUT, str(error)) from error
     try:

@@ -11,7 +11,8 @@ import struct
 import numpy
 
 # BF16 has no NumPy type: its bits are read as integers and widened.
-_DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "U8": "u1"}
+_DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "U8": "u1", "I8": "i1"}
+_INT8 = "int8."  # begins the names of the tensors that int8 has for itself
 
 
 class ModelError(Exception):
@@ -112,9 +113,25 @@ def _conv(tensors, name, norm, eps, out_channels, in_channels):
     return Conv(weight, bias, coding)
 
 
-def load(path):
-    """Reads a model file; raises ModelError or OSError."""
+def _of_int8(tensors):
+    """The tensors as int8 runs with them: its own parameters where it has some."""
+    found = dict(tensors)
+    for name, values in tensors.items():
+        layer, _, part = name.removeprefix(_INT8).rpartition(".")
+        if not name.startswith(_INT8) or part == "weight_scale":
+            continue
+        if f"{name}_scale" in tensors:
+            over = tensors[f"{name}_scale"][:, None, None, None] / tensors[f"{layer}.input_scale"][:, None, None]
+            values = values * over
+        found[f"{layer}.{part}"] = values
+    return found
+
+
+def load(path, precision="fp32"):
+    """Reads a model file, with the parameters that this precision runs with; raises ModelError or OSError."""
     about, tensors = _read_tensors(path)
+    if precision == "int8":
+        tensors = _of_int8(tensors)
     if about.get("architecture") != "pipersr" or about.get("version") != "1":
         raise ModelError(f"{path}: not a model of pipersr, version 1")
     try:

@@ -153,8 +153,6 @@ def test_bench_video_json(run, tmp_path):
         assert result[stage]["cpu_ms_per_frame"] > 0
         assert result[stage]["fps"] == pytest.approx(1000 / ms[stage], rel=1e-3)
     assert 0 < ms["decode"]
-    # By a factor of tens, by CPU time: what a stage waits for a busy machine can be longer than what it computes here.
-    assert result["decode"]["cpu_ms_per_frame"] < result["network"]["cpu_ms_per_frame"]
     assert result["to_slower"] == pytest.approx(ms["pipeline"] / max(ms["network"], ms["encode"]), rel=1e-3)
     assert result["to_sum"] == pytest.approx(ms["pipeline"] / (ms["network"] + ms["encode"]), rel=1e-3)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]

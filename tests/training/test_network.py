@@ -3,6 +3,7 @@
 import json
 import pathlib
 import subprocess
+import sys
 import types
 
 import numpy
@@ -19,6 +20,8 @@ from int8_network import Int8Network, choose_codings
 from trainable import Trainable
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "python"))
+from pipersr_export import model as exported_model  # noqa: E402
 
 
 def pairs(folder):
@@ -135,7 +138,7 @@ def test_gradients_of_codings_go_downhill():
 def test_int8_agrees_with_the_engine(sets, program):
     """Rounding differs in the last bit and then spreads, so bytes differ; the quality must not."""
     file = ROOT / "models" / "pipersr-x2.safetensors"
-    model = Int8Network(*network.read(file))
+    model = Int8Network(*network.read_int8(file))
     ours = decibels(model, sets / "Set5")
     command = [str(program), "bench", "quality", str(sets / "Set5"), "--model", str(file), "--precision", "int8"]
     done = subprocess.run([*command, "--json"], capture_output=True, text=True)
@@ -186,3 +189,47 @@ def test_exported_file_runs_in_the_program(program, script, tmp_path):
         wanted = picture_quality.enlarge(model, torch.from_numpy(low)).numpy().astype(int)
         difference = abs(photos.decode(made.read_bytes()).astype(int) - wanted)
         assert difference.max() <= (1 if precision == "fp32" else 3) and (difference > 0).mean() < 0.2
+
+
+def test_int8_with_parameters_of_its_own(program, script, tmp_path):
+    """One file does what two did: fp32 and 16 bits do not see what int8 needed, nor the other way round."""
+    for name, seed in (("plain", 1), ("tuned", 2)):
+        torch.manual_seed(seed)
+        trained = Trainable(32, 1, 2)
+        for parameter in trained.parameters():
+            parameter.data += 0.01 * torch.randn_like(parameter)
+        made = trained.collapsed()
+        network.save(made, tmp_path / f"{name}.safetensors", "F32", choose_codings(made, [torch.rand(1, 3, 32, 32)]))
+    both = tmp_path / "both.safetensors"
+    script("export.py", tmp_path / "plain.safetensors", "--int8", tmp_path / "tuned.safetensors", "--out", both,
+           "--dtype", "F32", "--name", "both", "--training", "none")
+    low = (numpy.random.default_rng(7).random((16, 20, 3)) * 255).astype(numpy.uint8)
+    Image.fromarray(low).save(tmp_path / "low.png")
+
+    def bytes_of(model, precision):
+        out = tmp_path / "out.png"
+        command = [program, "upscale", tmp_path / "low.png", "-o", out, "--force", "--isa", "c"]
+        command += ["--model", tmp_path / f"{model}.safetensors", "--precision", precision]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return photos.decode(out.read_bytes()).tobytes()
+
+    for precision, model in (("fp32", "plain"), ("bf16", "plain"), ("int8", "tuned")):
+        assert bytes_of("both", precision) == bytes_of(model, precision)
+        assert bytes_of("both", precision) != bytes_of("tuned" if model == "plain" else "plain", precision)
+
+    wanted, codings = network.read_int8(tmp_path / "tuned.safetensors")
+    read, own_codings = network.read_int8(both)
+    for name, values in read.state_dict().items():
+        step = 0.0
+        if name.startswith("body.") and name.endswith(".weight"):
+            scale = network.weight_codes(wanted.state_dict()[name], codings[name.replace(".weight", ".input_scale")])[1]
+            step = scale.view(-1, 1, 1, 1) / codings[name.replace(".weight", ".input_scale")].view(1, -1, 1, 1)
+        assert bool(((values - wanted.state_dict()[name]).abs() <= 0.501 * step).all()), name
+    assert all(torch.equal(values, codings[name]) for name, values in own_codings.items())
+    exported = dict(exported_model.load(both, "int8").convs())
+    for name, conv in exported.items():
+        assert numpy.allclose(conv.weight, read.state_dict()[f"{name}.weight"], rtol=1e-6, atol=0), name
+        assert numpy.array_equal(conv.bias, read.state_dict()[f"{name}.bias"]), name
+    plain = dict(exported_model.load(both).convs())
+    assert not numpy.array_equal(plain["head"].weight, exported["head"].weight)
