@@ -52,6 +52,13 @@ pipersr_status psr_network_init(struct psr_network *network, const pipersr_model
         set->pack(&weights, network->packed[i]);
         if (is_coded(network, i))
             network->coding[i] = weights.coding;
+        if (int8 && layer->int8_fine) {
+            network->fine[i] = psr_fine_new(&weights, layer->input_rest_inverse_scale, set, mem);
+            if (!network->fine[i]) {
+                psr_network_free(network, mem);
+                return PIPERSR_ERROR_MEMORY;
+            }
+        }
     }
     return PIPERSR_OK;
 }
@@ -61,6 +68,8 @@ void psr_network_free(struct psr_network *network, struct psr_mem *mem)
     for (uint32_t i = 0; i < network->n_layers; i++) {
         psr_mem_free(mem, network->packed[i]);
         network->packed[i] = NULL;
+        psr_fine_free(network->fine[i], mem);
+        network->fine[i] = NULL;
     }
 }
 
@@ -189,9 +198,17 @@ static size_t lay_out(struct psr_strip *strip, const struct psr_network *network
         strip->head_narrow = strip->head;
         strip->trunk_narrow = strip->trunk;
     }
-    for (uint32_t block = 0; block < (n - 2) / 2; block++)
-        carve_ring(&strip->middle[block], memory, &used,
-                   ring_depth(network, 2 * block + 1, 2 * block + 2), row, narrow);
+    bool any_fine = false;
+    for (uint32_t block = 0; block < (n - 2) / 2; block++) {
+        const uint32_t reader = 2 * block + 2, depth = ring_depth(network, reader - 1, reader);
+        const bool fine = network->fine[reader] != NULL;
+        carve_ring(&strip->middle[block], memory, &used, depth, row, narrow);
+        carve_ring(&strip->rest[block], memory, &used, fine ? depth : 0, row, narrow);
+        any_fine = any_fine || fine;
+    }
+    strip->middle_rows =
+        carve(memory, &used, any_fine ? PSR_MAX_TILE_ROWS * row * sizeof(float) : 0);
+    strip->rest_zero_row = carve(memory, &used, any_fine ? row : 0);
     /* An alpha row waits until the colours of its pixels come out, with two rows of surround. */
     carve_ring(&strip->alpha, memory, &used, alpha ? ring_depth(network, 0, n - 1) + 4 : 0, px,
                sizeof(float));
@@ -275,30 +292,32 @@ static void *ring_pixel(const struct psr_ring *ring, int64_t y, size_t i, size_t
            i * px_elements * ring->element_bytes;
 }
 
-/* One pixel of zeros, as layer `reader` reads them. */
-static void write_zero(const struct psr_network *network, uint32_t reader, void *pixel,
-                       size_t bytes)
+/* The codes of 0 in a pixel that layer `reader` reads; NULL where it reads numbers. */
+static const uint8_t *zero_of(const struct psr_network *network, uint32_t reader)
 {
-    if (is_coded(network, reader))
-        memcpy(pixel, network->coding[reader].zero, bytes);
+    return is_coded(network, reader) ? network->coding[reader].zero : NULL;
+}
+
+/* One pixel of zeros. */
+static void write_zero(const uint8_t *zero, void *pixel, size_t bytes)
+{
+    if (zero)
+        memcpy(pixel, zero, bytes);
     else
         memset(pixel, 0, bytes);
 }
 
 /* The columns left and right of the picture are zero in every row that is read by a convolution;
  * the ring may hold another strip's numbers there. */
-static void zero_outside(const struct psr_strip *strip, const struct psr_network *network,
-                         uint32_t reader, const struct psr_ring *ring, int64_t y,
-                         size_t px_elements)
+static void zero_outside(const struct psr_strip *strip, const uint8_t *zero,
+                         const struct psr_ring *ring, int64_t y, size_t px_elements)
 {
     const size_t bytes = px_elements * ring->element_bytes;
     const struct columns all = columns_within(strip, strip->input_reach_px);
     for (size_t i = 1; i <= LEFT_ZEROS; i++)
-        write_zero(network, reader, ring_pixel(ring, y, column(strip, all.from) - i, px_elements),
-                   bytes);
+        write_zero(zero, ring_pixel(ring, y, column(strip, all.from) - i, px_elements), bytes);
     for (size_t i = 0; i < RIGHT_ZEROS; i++)
-        write_zero(network, reader, ring_pixel(ring, y, column(strip, all.to) + i, px_elements),
-                   bytes);
+        write_zero(zero, ring_pixel(ring, y, column(strip, all.to) + i, px_elements), bytes);
 }
 
 void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
@@ -316,8 +335,10 @@ void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
     memset(strip->zero_row, 0, (size_t)strip->row_px * network->channels * sizeof(float));
     for (uint32_t layer = 0; layer < network->n_layers; layer++) {
         for (size_t x = 0; strip->zero_rows[layer] && x < strip->row_px; x++)
-            write_zero(network, layer, strip->zero_rows[layer] + x * network->channels,
+            write_zero(zero_of(network, layer), strip->zero_rows[layer] + x * network->channels,
                        network->channels);
+        if (network->fine[layer])
+            memset(strip->rest_zero_row, PSR_REST_ZERO, (size_t)strip->row_px * network->channels);
     }
 }
 
@@ -341,7 +362,7 @@ static void take_input_row(struct psr_strip *strip, const struct psr_network *ne
     else
         psr_row_read(in->data + (y - in->first_row) * in->stride_bytes, &strip->picture->format,
                      (size_t)all.from, (size_t)(all.to - all.from), rgb, alpha);
-    zero_outside(strip, network, 0, &strip->input, y, PSR_RGB_FLOATS);
+    zero_outside(strip, zero_of(network, 0), &strip->input, y, PSR_RGB_FLOATS);
 }
 
 /* What a layer reads and writes. */
@@ -350,6 +371,8 @@ struct layer_plan {
     size_t source_px;                   /* elements of a pixel there */
     const struct psr_ring *target;      /* NULL: the tail's own row */
     const struct psr_ring *narrow_copy; /* where the next convolution reads it, or NULL */
+    const struct psr_ring *rest;        /* fine.h: of the target's codes, or NULL */
+    const struct psr_ring *source_rest; /* the same of the source's */
     const struct psr_ring *residual, *residual2;
     enum psr_activation activation;
 };
@@ -377,10 +400,12 @@ static struct layer_plan plan_layer(const struct psr_strip *strip,
     if (index % 2) {
         plan.source = block == 0 ? &strip->head_narrow : &strip->trunk_narrow;
         plan.target = &strip->middle[block];
+        plan.rest = network->fine[index + 1] ? &strip->rest[block] : NULL;
         plan.activation = PSR_SILU;
         return plan;
     }
     plan.source = &strip->middle[block];
+    plan.source_rest = network->fine[index] ? &strip->rest[block] : NULL;
     plan.target = &strip->trunk;
     /* The last block is read by the tail. */
     const bool float_tail = index == n - 2 && network->kernels->tail;
@@ -425,7 +450,7 @@ static void pass_row_on(const struct psr_strip *strip, const struct psr_network 
         network->kernels->narrow(
             ring_pixel(plan->target, y, first, channels), (size_t)(made.to - made.from), channels,
             &network->coding[index + 1], ring_pixel(plan->narrow_copy, y, first, channels));
-    zero_outside(strip, network, index + 1, read_next, y, channels);
+    zero_outside(strip, zero_of(network, index + 1), read_next, y, channels);
     if (network->observer)
         show_row(strip, network, index + 1, plan->target, y);
 }
@@ -436,11 +461,63 @@ static size_t tail_row_at(int64_t y)
     return (size_t)(y % PSR_BAND_ALIGNMENT_ROWS);
 }
 
+/* The rows of `source` that a call reads for n_rows rows from y on. */
+static void set_inputs(const struct psr_strip *strip, const struct psr_kernels *kernels,
+                       const struct psr_ring *source, size_t source_px, const void *zero, int64_t y,
+                       size_t first, struct psr_conv *conv)
+{
+    for (uint32_t dy = 0; dy < kernels->tile_rows + 2; dy++) {
+        const int64_t row = y - 1 + dy;
+        /* A tile that is not made to its end may look at rows that are not there yet. */
+        const bool unseen = row_unit(kernels) == 1 && dy >= conv->n_rows + 2;
+        const bool outside = unseen || row < 0 || row >= strip->picture->height;
+        conv->in[dy] = outside ? zero : ring_pixel(source, row, first - 1, source_px);
+    }
+}
+
+/* Row `i` of what a call made for a layer that reads it in two parts: codes and rests. */
+static void pass_fine_row_on(const struct psr_strip *strip, const struct psr_network *network,
+                             const struct layer_plan *plan, uint32_t index, float *row, size_t n_px,
+                             size_t first, int64_t y)
+{
+    const uint32_t channels = network->channels;
+    const struct psr_kernels *kernels = layer_kernels(network, index);
+    const struct psr_coding *coding = &network->coding[index + 1];
+    const struct psr_coding *rest_coding = &network->fine[index + 1]->coding;
+    uint8_t *codes = ring_pixel(plan->target, y, first, channels);
+
+    if (!kernels->codes_rows)
+        kernels->narrow(row, n_px, channels, coding, codes);
+    psr_fine_rest(row, codes, n_px, channels, coding);
+    kernels->narrow(row, n_px, channels, rest_coding, ring_pixel(plan->rest, y, first, channels));
+    zero_outside(strip, coding->zero, plan->target, y, channels);
+    zero_outside(strip, rest_coding->zero, plan->rest, y, channels);
+}
+
+/* The convolution over the codes was run; adds that over the rests. */
+static void add_rest(struct psr_strip *strip, const struct psr_network *network,
+                     const struct layer_plan *plan, uint32_t index, int64_t y, size_t first,
+                     struct psr_conv *conv)
+{
+    const struct psr_kernels *kernels = layer_kernels(network, index);
+    set_inputs(strip, kernels, plan->source_rest, plan->source_px, strip->rest_zero_row, y, first,
+               conv);
+    conv->packed = network->fine[index]->packed;
+    for (uint32_t i = 0; i < conv->n_rows; i++) {
+        struct psr_conv_row *const row = &conv->row[i];
+        row->residual = row->out;
+        if (plan->residual2)
+            row->residual2 = ring_pixel(plan->residual2, y + i, first, network->channels);
+        if (plan->narrow_copy && kernels->codes_rows)
+            row->codes = ring_pixel(plan->narrow_copy, y + i, first, network->channels);
+    }
+    kernels->conv(conv);
+}
+
 /* n_rows rows from y on of layer `index`, as many as one call of its kernel makes. */
 static void make_layer_rows(struct psr_strip *strip, const struct psr_network *network,
                             uint32_t index, int64_t y, uint32_t n_rows)
 {
-    const struct psr_picture *picture = strip->picture;
     const uint32_t channels = network->channels;
     const struct psr_kernels *kernels = layer_kernels(network, index);
     const struct columns made = columns_within(strip, strip->reach_px[index]);
@@ -456,35 +533,42 @@ static void make_layer_rows(struct psr_strip *strip, const struct psr_network *n
         .scratch = strip->scratch,
         .activation = plan.activation,
     };
-    for (uint32_t dy = 0; dy < kernels->tile_rows + 2; dy++) {
-        const int64_t row = y - 1 + dy;
-        /* A tile that is not made to its end may look at rows that are not there yet. */
-        const bool unseen = row_unit(kernels) == 1 && dy >= n_rows + 2;
-        const bool outside = unseen || row < 0 || row >= picture->height;
-        const void *zero = strip->zero_rows[index] ? strip->zero_rows[index] : strip->zero_row;
-        conv.in[dy] = outside ? zero : ring_pixel(plan.source, row, first - 1, plan.source_px);
-    }
+    const size_t row_floats = (size_t)conv.n_px * conv.c_out;
+    set_inputs(strip, kernels, plan.source, plan.source_px,
+               strip->zero_rows[index] ? strip->zero_rows[index] : strip->zero_row, y, first,
+               &conv);
     if (plan.target) {
-        conv.narrow_out = plan.target->element_bytes != sizeof(float);
+        conv.narrow_out = plan.target->element_bytes != sizeof(float) && !plan.rest;
         conv.out_coding = network->coding[index + 1];
     }
     conv.out_px = conv.c_out;
     for (uint32_t i = 0; i < n_rows; i++) {
         struct psr_conv_row *const row = &conv.row[i];
-        row->out = plan.target
-                       ? ring_pixel(plan.target, y + i, first, channels)
-                       : strip->tail_rows + tail_row_at(y + i) * conv.n_px * network->c_tail;
+        const struct psr_ring *codes = plan.rest ? plan.target : plan.narrow_copy;
+        if (plan.rest)
+            row->out = strip->middle_rows + i * row_floats;
+        else if (plan.target)
+            row->out = ring_pixel(plan.target, y + i, first, channels);
+        else
+            row->out = strip->tail_rows + tail_row_at(y + i) * row_floats;
         if (plan.residual)
             row->residual = ring_pixel(plan.residual, y + i, first, channels);
-        if (plan.residual2)
+        if (plan.residual2 && !plan.source_rest)
             row->residual2 = ring_pixel(plan.residual2, y + i, first, channels);
-        if (plan.narrow_copy && kernels->codes_rows)
-            row->codes = ring_pixel(plan.narrow_copy, y + i, first, channels);
+        if (codes && kernels->codes_rows && !plan.source_rest)
+            row->codes = ring_pixel(codes, y + i, first, channels);
     }
     kernels->conv(&conv);
+    if (plan.source_rest)
+        add_rest(strip, network, &plan, index, y, first, &conv);
 
-    for (uint32_t i = 0; plan.target && i < n_rows; i++)
-        pass_row_on(strip, network, &plan, index, made, y + i);
+    for (uint32_t i = 0; plan.target && i < n_rows; i++) {
+        if (plan.rest)
+            pass_fine_row_on(strip, network, &plan, index, conv.row[i].out, conv.n_px, first,
+                             y + i);
+        else
+            pass_row_on(strip, network, &plan, index, made, y + i);
+    }
 }
 
 /* -------------------------------------------------------------------------------- the output -- */

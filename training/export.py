@@ -7,8 +7,9 @@
 
 The input is a model file of a run (last, best) or a checkpoint (*.pt), whose average of the weights is taken.
 Codings for int8 stay, unless --without-codings. --int8 RUN/last.safetensors, of quantise.py, gives int8 parameters of its
-own, with their codings: what fp32 and 16 bits run with is then not touched by what int8 needed. --blend MODEL SHARE takes so much of the weights of the MODEL that
-the run began with: a fine-tuned model gives up part of what it learned, and gets back more of what it forgot.
+own, with their codings: what fp32 and 16 bits run with is then not touched by what int8 needed. --blend MODEL SHARE
+takes so much of the weights of the MODEL that the run began with: a fine-tuned model gives up part of what it learned,
+and gets back more of what it forgot.
 """
 
 import argparse

@@ -4,19 +4,23 @@
     python3 training/quantise.py CORPUS ... --start MODEL --out RUN --minutes 10
 
 MODEL may have codings for int8 (from `pipersr calibrate`) or none; with --new-ranges, or without any, they are chosen
-first from patches of the corpus. RUN is as train.py's; validation is in int8. --fp32-share keeps the same
+first from patches of the corpus. --fine body.5.conv2 has what that layer's codes leave over coded as well, which makes
+it take twice as long in the engine. --imitate makes the target what MODEL's weights give in fp32, not the originals:
+what those hold beyond it says nothing about int8. RUN is as train.py's; validation is in int8. --fp32-share keeps the same
 weights good in fp32; with --keep-weights only the ranges are learned, and fp32 stays exactly as it is.
 """
 
 import argparse
+import copy
 import pathlib
+import re
 import sys
 
 import torch
 
 import network
 from corpus import Chooser
-from int8_network import Int8Network, choose_codings
+from int8_network import REST_STEPS, Int8Network, choose_codings
 from train import STOPPED, add_run_arguments, parse_run, run_options, shares_of
 from training_loop import Run, load_corpus
 
@@ -27,6 +31,8 @@ def parse_arguments():
     parser.add_argument("--start", type=pathlib.Path, required=True, metavar="MODEL", help="a folded network")
     parser.add_argument("--new-ranges", action="store_true", help="choose ranges anew")
     parser.add_argument("--range-patches", type=int, default=256, help="patches to choose ranges from (256)")
+    parser.add_argument("--fine", nargs="+", default=[], metavar="LAYER", help="second convolutions to be coded twice")
+    parser.add_argument("--imitate", action="store_true", help="learn what MODEL gives in fp32")
     parser.add_argument("--rate", type=float, default=2e-5, help="Adam's learning rate of the weights (2e-5)")
     parser.add_argument("--range-rate", type=float, default=5e-4, help="that of the scales' logarithms (5e-4)")
     parser.add_argument("--warm-up", type=int, default=100, help="steps (100)")
@@ -44,6 +50,18 @@ def ranges(plain, corpus, args):
     return choose_codings(plain, pictures)
 
 
+def imitate(corpus, plain):
+    """The corpus's patches get what the network gives for them in place of their originals."""
+    teacher, patches = copy.deepcopy(plain).eval(), corpus.patches
+
+    @torch.no_grad()
+    def imitated(choices, side_px):
+        low = patches(choices, side_px)[0]
+        return low, teacher(low)
+
+    corpus.patches = imitated
+
+
 def main():
     args, resume = parse_arguments()
     corpus = load_corpus(args.corpus, args.device)
@@ -53,6 +71,12 @@ def main():
     plain = plain.to(args.device)
     if args.new_ranges or not codings:
         codings = ranges(plain, corpus, args)  # the same again when a run is resumed
+    for name in args.fine:
+        if not re.fullmatch(r"body\.\d+\.conv2", name) or f"{name}.input_scale" not in codings:
+            raise SystemExit(f"--fine {name}: no second convolution of a block")
+        codings[f"{name}.input_rest_scale"] = torch.full((plain.channels,), 1 / REST_STEPS)
+    if args.imitate:
+        imitate(corpus, plain)
     codings = {name: tensor.to(args.device) for name, tensor in codings.items()}
     model = Int8Network(plain, codings, 0.0 if args.keep_weights else args.fp32_share).to(args.device)
     factors = {"log_scale": args.range_rate / args.rate}

@@ -77,13 +77,16 @@ float psr_weight_scale_int8(const struct psr_weights *weights, uint32_t o)
         for (uint32_t tap = 0; tap < 9; tap++)
             largest = fmaxf(largest, fabsf(scaled_weight(weights, o, i, tap)));
     }
-    return largest > 0 ? largest / 127.0f : 1.0f;
+    /* Smaller ones have no normal float for a step, and make no difference. */
+    return largest > 1e-35f ? largest / 127.0f : 1.0f;
 }
 
 int32_t psr_weight_code_int8(const struct psr_weights *weights, uint32_t o, uint32_t i,
                              uint32_t tap, float scale)
 {
-    return (int32_t)rintf(scaled_weight(weights, o, i, tap) / scale);
+    const float place = scaled_weight(weights, o, i, tap) / scale;
+    /* Beyond that, or no number, in bad files only. */
+    return (int32_t)rintf(fminf(fmaxf(place, -127.0f), 127.0f));
 }
 
 void psr_pack_int8(const struct psr_weights *weights, uint32_t group, void *packed)
