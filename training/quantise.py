@@ -5,13 +5,12 @@
 
 MODEL may have codings for int8 (from `pipersr calibrate`) or none; with --new-ranges, or without any, they are chosen
 first from patches of the corpus. --fine body.5.conv2 has what that layer's codes leave over coded as well, which makes
-it take twice as long in the engine. --imitate makes the target what MODEL's weights give in fp32, not the originals:
-what those hold beyond it says nothing about int8. RUN is as train.py's; validation is in int8. --fp32-share keeps the same
+it take twice as long in the engine. --imitate makes the target what MODEL gives in fp32, not the originals: what those
+hold beyond it says nothing about int8. RUN is as train.py's; validation is in int8. --fp32-share keeps the same
 weights good in fp32; with --keep-weights only the ranges are learned, and fp32 stays exactly as it is.
 """
 
 import argparse
-import copy
 import pathlib
 import re
 import sys
@@ -50,9 +49,9 @@ def ranges(plain, corpus, args):
     return choose_codings(plain, pictures)
 
 
-def imitate(corpus, plain):
+def imitate(corpus, teacher):
     """The corpus's patches get what the network gives for them in place of their originals."""
-    teacher, patches = copy.deepcopy(plain).eval(), corpus.patches
+    patches = corpus.patches
 
     @torch.no_grad()
     def imitated(choices, side_px):
@@ -76,7 +75,7 @@ def main():
             raise SystemExit(f"--fine {name}: no second convolution of a block")
         codings[f"{name}.input_rest_scale"] = torch.full((plain.channels,), 1 / REST_STEPS)
     if args.imitate:
-        imitate(corpus, plain)
+        imitate(corpus, network.load(args.start).to(args.device))  # not int8's own, where it has some
     codings = {name: tensor.to(args.device) for name, tensor in codings.items()}
     model = Int8Network(plain, codings, 0.0 if args.keep_weights else args.fp32_share).to(args.device)
     factors = {"log_scale": args.range_rate / args.rate}
