@@ -16,14 +16,18 @@
  * bf16: each layer's inputs and weights have 8 significant bits; on these pictures of noise and
  * hard edges, whose outputs are as large as any, that is some hundredths at worst.
  * (int8 has ranges for photographs, not for noise: tests/e2e measures it on pictures.) */
+struct tolerance {
+    float worst, rms;
+};
 static const struct {
     pipersr_precision precision;
-    float worst, rms;
+    struct tolerance random, trained; /* of models with random weights; of the default one */
 } tolerances[] = {
-    {PIPERSR_PRECISION_FP32, 1e-5f, 1e-5f},
-    /* The pictures are noise, which the default model magnifies most of all; by Winograd's
-     * filtering it is off by 7.6e-2 and 1.0e-2. On photos the difference is a tenth of this. */
-    {PIPERSR_PRECISION_BF16, 9e-2f, 1.2e-2f},
+    /* The trained model magnifies noise, which the pictures are, most of all. Seen there: 1.9e-5
+     * and 2.1e-6; in bf16 0.10 and 0.011, by Winograd's filtering 0.31 and 0.033. In photos, of
+     * which its figures are, bf16 loses 0.02 dB. */
+    {PIPERSR_PRECISION_FP32, {1e-5f, 1e-5f}, {3e-5f, 4e-6f}},
+    {PIPERSR_PRECISION_BF16, {9e-2f, 1.2e-2f}, {0.4f, 4.2e-2f}},
 };
 
 static float *read_floats(const char *path, size_t *n)
@@ -89,9 +93,11 @@ static void run_case(const pipersr_model *model, size_t tolerance, pipersr_isa i
         unclamped += expected > 0 && expected < 1;
     }
     const double rms = sqrt(squares / (double)out_floats);
-    CHECK(worst <= tolerances[tolerance].worst && rms <= tolerances[tolerance].rms,
-          "%s with %s %s: off by %g, rms %g", name, pipersr_isa_name(isa),
-          pipersr_precision_name(options.precision), worst, rms);
+    const struct tolerance allowed = strncmp(name, "default-", 8) == 0
+                                         ? tolerances[tolerance].trained
+                                         : tolerances[tolerance].random;
+    CHECK(worst <= allowed.worst && rms <= allowed.rms, "%s with %s %s: off by %g, rms %g", name,
+          pipersr_isa_name(isa), pipersr_precision_name(options.precision), worst, rms);
     CHECK(unclamped * 10 >= out_floats, "%s says little: nearly all of it is clamped", name);
     free(result);
     pipersr_upscaler_free(upscaler);

@@ -266,43 +266,67 @@ static void test_json(void)
     expect_header(text, 0, "too many tensors");
 }
 
+/* Where a tensor's bytes begin in the good file. */
+static size_t place_of(const char *name)
+{
+    uint64_t header = 0, begin = 0;
+    char key[64];
+    memcpy(&header, good, 8);
+    const int length = snprintf(key, sizeof key, "\"%s\"", name);
+    const char *entry = memmem(good + 8, header, key, (size_t)length);
+    const char *offsets = entry ? strstr(entry, "\"data_offsets\":[") : NULL;
+    CHECK(offsets && sscanf(offsets + 16, "%" SCNu64, &begin) == 1, "no %s", name);
+    return 8 + (size_t)header + (size_t)begin;
+}
+
+/* The good file with other bytes in the place of a tensor's first. */
+static void expect_bytes(const char *name, const void *bytes, size_t size, const char *fault)
+{
+    unsigned char *edited = malloc(good_size);
+    memcpy(edited, good, good_size);
+    memcpy(edited + place_of(name), bytes, size);
+    expect(edited, good_size, fault);
+    free(edited);
+}
+
 /* Infinities and NaNs in place of the tail's first weights. */
 static void test_values(void)
 {
-    uint64_t header = 0, begin = 0;
-    memcpy(&header, good, 8);
-    const char *tail = memmem(good + 8, header, "\"tail.weight\"", 13);
-    const char *offsets = tail ? strstr(tail, "\"data_offsets\":[") : NULL;
-    CHECK(offsets && sscanf(offsets + 16, "%" SCNu64, &begin) == 1, "no tail.weight");
     static const uint16_t bad[] = {0x7c00, 0xfc00, 0x7e00, 0x7c01};
-    unsigned char *edited = malloc(good_size);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        memcpy(edited, good, good_size);
-        memcpy(edited + 8 + header + begin + 2 * i, &bad[i], 2);
-        expect(edited, good_size, "'tail.weight' holds a NaN or an infinity");
-    }
-    free(edited);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        expect_bytes("tail.weight", &bad[i], sizeof bad[i],
+                     "'tail.weight' holds a NaN or an infinity");
 }
 
 /* The numbers that int8 needs: all of them or none, and in range. */
 static void test_coding(void)
 {
-    uint64_t header = 0, begin = 0;
-    memcpy(&header, good, 8);
-    const char *scale = memmem(good + 8, header, "\"body.0.conv1.input_scale\"", 26);
-    const char *offsets = scale ? strstr(scale, "\"data_offsets\":[") : NULL;
-    CHECK(offsets && sscanf(offsets + 16, "%" SCNu64, &begin) == 1, "no input_scale");
     static const float bad[] = {0.0f, -1.0f, 1e20f, 1e-20f};
-    unsigned char *edited = malloc(good_size);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        memcpy(edited, good, good_size);
-        memcpy(edited + 8 + header + begin + 4 * i, &bad[i], 4);
-        expect(edited, good_size, "out of range");
-    }
-    free(edited);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        expect_bytes("body.0.conv1.input_scale", &bad[i], sizeof bad[i], "out of range");
     expect_edit("\"body.1.conv2.input_scale\"", "\"body.1.conv2.input_Scale\"", "is missing");
     expect_edit("\"body.1.conv2.input_zero\"", "\"body.1.conv2.input_Zero\"", "is missing");
     expect_edit("\"dtype\":\"U8\"", "\"dtype\":\"I8\"", "is not U8");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        expect_bytes("body.5.conv2.input_rest_scale", &bad[i], sizeof bad[i], "out of range");
+    expect_edit("\"body.5.conv2.input_rest_scale\"", "\"body.5.conv1.input_rest_scale\"",
+                "only second convolutions");
+}
+
+/* The parameters that int8 has for itself: all of them or none. */
+static void test_int8_apart(void)
+{
+    static const float huge = 3e38f, infinite = 1.0f / 0.0f;
+    static const char scale[] = "int8.body.0.conv1.weight_scale";
+    expect_bytes(scale, &infinite, sizeof infinite, "holds a NaN or an infinity");
+    expect_bytes(scale, &huge, sizeof huge, "'int8.body.0.conv1.weight' makes a weight infinite");
+    expect_edit("\"int8.body.5.conv2.weight_scale\"", "\"int8.body.5.conv2.weight_Scale\"",
+                "is missing");
+    expect_edit("\"int8.body.1.conv1.weight\"", "\"int8.body.1.conv1.Weight\"", "is missing");
+    expect_edit("\"int8.head.bias\"", "\"int8.head.Bias\"", "is missing");
+    expect_edit("\"int8.tail.weight\"", "\"int8.tail.Weight\"", "is missing");
+    expect_edit("\"int8.body.0.conv1.weight\":{\"dtype\":\"I8\"",
+                "\"int8.body.0.conv1.weight\":{\"dtype\":\"U8\"", "is not I8");
 }
 
 static void test_good(void)
@@ -344,6 +368,7 @@ int main(int argc, char **argv)
     test_json();
     test_values();
     test_coding();
+    test_int8_apart();
     free(good);
     return check_result();
 }
