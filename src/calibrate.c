@@ -67,7 +67,13 @@ static pipersr_status prepare(pipersr_calibrator *calibrator, const void *model_
         pipersr_model_load_memory(model_data, size_bytes, &calibrator->model, error);
     if (status)
         return status;
-    const size_t channels = calibrator->model->info.channels;
+    pipersr_model *const model = calibrator->model;
+    const size_t channels = model->info.channels;
+    /* What int8 reads is what its own parameters make of pictures, where it has some. */
+    for (uint32_t i = 0; i < model->n_layers; i++) {
+        model->layers[i].weight = model->layers[i].int8_weight;
+        model->layers[i].bias = model->layers[i].int8_bias;
+    }
     const size_t n = (calibrator->model->n_layers - 2) * channels;
     calibrator->file = malloc(size_bytes);
     calibrator->histograms = malloc(n * sizeof *calibrator->histograms);
@@ -208,9 +214,8 @@ static void choose_layer(const struct psr_histogram *histograms, uint32_t channe
         layer->scale[c] = fmaxf(layer->scale[c], layer->scale[c] > 0 ? least : finest);
 }
 
-/* What the old codings lost says nothing about the new ones, which are of the weights that fp32
- * has, not of those that int8 had for itself. */
-static void forget_old_int8(struct psr_safetensors *file)
+/* What the old codings lost says nothing about the new ones. */
+static void forget_losses(struct psr_safetensors *file)
 {
     size_t kept = 0;
     for (size_t i = 0; i < file->n_metadata; i++) {
@@ -218,12 +223,6 @@ static void forget_old_int8(struct psr_safetensors *file)
             file->metadata[kept++] = file->metadata[i];
     }
     file->n_metadata = kept;
-    kept = 0;
-    for (size_t i = 0; i < file->n_tensors; i++) {
-        if (strncmp(file->tensors[i].name, PSR_INT8_PREFIX, strlen(PSR_INT8_PREFIX)) != 0)
-            file->tensors[kept++] = file->tensors[i];
-    }
-    file->n_tensors = kept;
 }
 
 static pipersr_status write_file(const pipersr_calibrator *calibrator,
@@ -236,7 +235,7 @@ static pipersr_status write_file(const pipersr_calibrator *calibrator,
         psr_safetensors_parse(calibrator->file, calibrator->file_bytes, &file, error);
     if (status)
         return status;
-    forget_old_int8(&file);
+    forget_losses(&file);
     status = psr_safetensors_write(&file, tensors, n, data, size_bytes, error);
     psr_safetensors_free(&file);
     /* A file at the format's limits may pass them by its new tensors. */
@@ -249,6 +248,65 @@ static pipersr_status write_file(const pipersr_calibrator *calibrator,
         *data = NULL;
     }
     return status;
+}
+
+/* int8's own weights of a layer anew: their codes hold the scales of the inputs. */
+struct layer_codes {
+    float scale[PSR_MAX_CHANNELS];
+    int8_t weight[PSR_MAX_CHANNELS * PSR_MAX_CHANNELS * 9];
+};
+
+static void code_layer(const struct psr_layer *layer, const struct layer_coding *coding,
+                       struct layer_codes *codes)
+{
+    float inverse_scale[PSR_MAX_CHANNELS];
+    for (uint32_t i = 0; i < layer->c_in; i++)
+        inverse_scale[i] = 1.0f / coding->scale[i];
+    const struct psr_weights weights = {
+        .weight = layer->int8_weight,
+        .bias = layer->int8_bias,
+        .c_in = layer->c_in,
+        .c_out = layer->c_out,
+        .coding = {inverse_scale, coding->zero},
+    };
+    int8_t *to = codes->weight;
+    for (uint32_t o = 0; o < layer->c_out; o++) {
+        codes->scale[o] = psr_weight_scale_int8(&weights, o);
+        for (uint32_t i = 0; i < layer->c_in; i++) {
+            for (uint32_t tap = 0; tap < 9; tap++)
+                *to++ = (int8_t)psr_weight_code_int8(&weights, o, i, tap, codes->scale[o]);
+        }
+    }
+}
+
+static struct psr_new_tensor tensor_of(const char *prefix, uint32_t body_layer, const char *part,
+                                       enum psr_dtype dtype, uint32_t channels, const void *data)
+{
+    struct psr_new_tensor tensor = {.dtype = dtype,
+                                    .rank = dtype == PSR_DTYPE_I8 ? 4 : 1,
+                                    .shape = {channels, channels, 3, 3},
+                                    .data = data};
+    const unsigned block = body_layer / 2, conv = body_layer % 2 + 1;
+    snprintf(tensor.name, sizeof tensor.name, "%sbody.%u.conv%u.%s", prefix, block, conv, part);
+    return tensor;
+}
+
+/* Floats before bytes: they stay aligned as well as the file's own tensors. codes: or NULL. Returns
+ * how many. */
+static size_t list_tensors(const struct layer_coding *codings, const struct layer_codes *codes,
+                           uint32_t n_body, uint32_t channels, struct psr_new_tensor *tensors)
+{
+    const char *const own = PSR_INT8_PREFIX;
+    size_t n = 0;
+    for (uint32_t i = 0; i < n_body; i++)
+        tensors[n++] = tensor_of("", i, "input_scale", PSR_DTYPE_F32, channels, codings[i].scale);
+    for (uint32_t i = 0; i < n_body && codes; i++)
+        tensors[n++] = tensor_of(own, i, "weight_scale", PSR_DTYPE_F32, channels, codes[i].scale);
+    for (uint32_t i = 0; i < n_body; i++)
+        tensors[n++] = tensor_of("", i, "input_zero", PSR_DTYPE_U8, channels, codings[i].zero);
+    for (uint32_t i = 0; i < n_body && codes; i++)
+        tensors[n++] = tensor_of(own, i, "weight", PSR_DTYPE_I8, channels, codes[i].weight);
+    return n;
 }
 
 pipersr_status pipersr_calibrator_finish(const pipersr_calibrator *calibrator, void **data,
@@ -265,26 +323,25 @@ pipersr_status pipersr_calibrator_finish(const pipersr_calibrator *calibrator, v
 
     const uint32_t channels = calibrator->network.channels;
     const uint32_t n_body = calibrator->network.n_layers - 2;
+    const bool apart = calibrator->model->int8_apart;
     struct layer_coding *codings = malloc(n_body * sizeof *codings);
-    struct psr_new_tensor *tensors = calloc(2 * (size_t)n_body, sizeof *tensors);
+    struct layer_codes *codes = apart ? malloc(n_body * sizeof *codes) : NULL;
+    struct psr_new_tensor *tensors = calloc(4 * (size_t)n_body, sizeof *tensors);
     pipersr_status status = PIPERSR_ERROR_MEMORY;
-    if (codings && tensors) {
-        /* All scales, then all zeros: floats stay aligned as well as the file's own tensors. */
+    if (codings && tensors && (codes || !apart)) {
         for (uint32_t i = 0; i < n_body; i++) {
             choose_layer(layer_histograms(calibrator, i + 1), channels, clip_penalty(i + 1, n_body),
                          &codings[i]);
-            struct psr_new_tensor *scale = &tensors[i], *zero = &tensors[n_body + i];
-            *scale = (struct psr_new_tensor){"", PSR_DTYPE_F32, channels, codings[i].scale};
-            *zero = (struct psr_new_tensor){"", PSR_DTYPE_U8, channels, codings[i].zero};
-            const unsigned block = i / 2, conv = i % 2 + 1;
-            snprintf(scale->name, sizeof scale->name, "body.%u.conv%u.input_scale", block, conv);
-            snprintf(zero->name, sizeof zero->name, "body.%u.conv%u.input_zero", block, conv);
+            if (apart)
+                code_layer(&calibrator->model->layers[i + 1], &codings[i], &codes[i]);
         }
-        status = write_file(calibrator, tensors, 2 * (size_t)n_body, data, size_bytes, error);
+        const size_t n = list_tensors(codings, codes, n_body, channels, tensors);
+        status = write_file(calibrator, tensors, n, data, size_bytes, error);
     } else {
         psr_fail(error, status, "no memory for the codings");
     }
     free(codings);
+    free(codes);
     free(tensors);
     return status;
 }

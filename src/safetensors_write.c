@@ -81,9 +81,22 @@ static void put_tensor(struct sink *header, const char *name, const char *dtype,
     put_format(header, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", begin, end);
 }
 
-static size_t element_bytes(const struct psr_new_tensor *tensor)
+static size_t elements_of(const struct psr_new_tensor *tensor)
 {
-    return tensor->dtype == PSR_DTYPE_F32 ? sizeof(float) : 1;
+    size_t elements = 1;
+    for (uint32_t i = 0; i < tensor->rank; i++)
+        elements *= tensor->shape[i];
+    return elements;
+}
+
+static size_t bytes_of(const struct psr_new_tensor *tensor)
+{
+    return elements_of(tensor) * (tensor->dtype == PSR_DTYPE_F32 ? sizeof(float) : 1);
+}
+
+static const char *dtype_of(const struct psr_new_tensor *tensor)
+{
+    return tensor->dtype == PSR_DTYPE_F32 ? "F32" : tensor->dtype == PSR_DTYPE_I8 ? "I8" : "U8";
 }
 
 static void put_header(struct sink *header, const struct psr_safetensors *file,
@@ -100,9 +113,11 @@ static void put_header(struct sink *header, const struct psr_safetensors *file,
         at = end;
     }
     for (size_t i = 0; i < n_added; i++) {
-        const uint64_t shape = added[i].elements, end = at + shape * element_bytes(&added[i]);
-        put_tensor(header, added[i].name, added[i].dtype == PSR_DTYPE_F32 ? "F32" : "U8", &shape, 1,
-                   at, end);
+        const uint64_t end = at + bytes_of(&added[i]);
+        uint64_t shape[4];
+        for (uint32_t d = 0; d < added[i].rank; d++)
+            shape[d] = added[i].shape[d];
+        put_tensor(header, added[i].name, dtype_of(&added[i]), shape, added[i].rank, at, end);
         at = end;
     }
     put(header, "}", 1);
@@ -115,10 +130,11 @@ static void put_header(struct sink *header, const struct psr_safetensors *file,
 static void put_new_data(struct sink *sink, const struct psr_new_tensor *tensor)
 {
     if (tensor->dtype != PSR_DTYPE_F32) {
-        put(sink, tensor->data, tensor->elements);
+        put(sink, tensor->data, bytes_of(tensor));
         return;
     }
-    for (uint32_t i = 0; i < tensor->elements; i++) {
+    const size_t elements = elements_of(tensor);
+    for (size_t i = 0; i < elements; i++) {
         uint32_t bits;
         memcpy(&bits, (const float *)tensor->data + i, sizeof bits);
         const unsigned char little[4] = {(unsigned char)bits, (unsigned char)(bits >> 8),

@@ -7,11 +7,12 @@
 
 #include "src/safetensors.h"
 
-/* A list of numbers to be written as a tensor of rank 1. */
+/* Numbers to be written as a tensor. */
 struct psr_new_tensor {
     char name[PSR_TENSOR_NAME_SIZE];
-    enum psr_dtype dtype; /* F32 or U8 */
-    uint32_t elements;
+    enum psr_dtype dtype; /* F32, U8 or I8 */
+    uint32_t rank;        /* 1 to 4 */
+    uint32_t shape[4];
     const void *data; /* in the host's byte order */
 };
 

@@ -40,13 +40,15 @@ def _crops():
 class NetworkFiles:
     def __init__(self, model_path, folder):
         self.model, self.folder = model.load(model_path), pathlib.Path(folder)
+        # With the parameters that int8 has for itself, where it has some: those are easier to code.
+        self.int8_model = model.load(model_path, "int8")
         self.folder.mkdir(parents=True, exist_ok=True)
         crops = _crops()
-        self.codings = calibration.per_tensor(self.model, crops)
+        self.codings = calibration.per_tensor(self.int8_model, crops)
         # ncnn codes symmetrically, so it wants the larger end alone.
         self.largest = {}
         for crop in crops:
-            reference.run(self.model, crop, self._observe)
+            reference.run(self.int8_model, crop, self._observe)
 
     def _observe(self, name, values):
         self.largest[name] = max(self.largest.get(name, 1e-6), float(abs(values).max()))
@@ -67,14 +69,14 @@ class NetworkFiles:
         name = f"{size[0]}x{size[1]}"
         paths = {kind: str(self.folder / f"{kind}-{name}.onnx") for kind in ("float", "inputs", "trunk", "everything")}
         onnx_file.write(self.model, paths["float"], "fp32", size)
-        onnx_file.write(self.model, paths["inputs"], "int8", size, self.codings)
+        onnx_file.write(self.int8_model, paths["inputs"], "int8", size, self.codings)
         # Runtimes that compute SiLU with the convolution before it want no bytes between the two.
         trunk = {tensor: coding for tensor, coding in self.codings.items() if not tensor.startswith(("a.", "s."))}
-        onnx_file.write(self.model, paths["trunk"], "int8", size, trunk, code_where_made=True)
-        onnx_file.write(self.model, paths["everything"], "int8", size, self.codings, code_where_made=True)
+        onnx_file.write(self.int8_model, paths["trunk"], "int8", size, trunk, code_where_made=True)
+        onnx_file.write(self.int8_model, paths["everything"], "int8", size, self.codings, code_where_made=True)
         for kind, ranges in (("ncnn", None), ("ncnn-int8", self.largest)):
             paths[kind] = [str(self.folder / f"{kind}.{end}") for end in ("param", "bin")]
-            ncnn_model.write(self.model, *paths[kind], ranges)
+            ncnn_model.write(self.int8_model if ranges else self.model, *paths[kind], ranges)
         return paths
 
 

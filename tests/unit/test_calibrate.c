@@ -116,7 +116,8 @@ static void expect_tensors_kept(const struct psr_safetensors *a, const struct ps
     for (size_t i = 0; i < a->n_tensors; i++) {
         const struct psr_tensor *old = &a->tensors[i];
         const struct psr_tensor *new = psr_safetensors_find(b, old->name);
-        if (strstr(old->name, ".input_") || strncmp(old->name, "int8.", 5) == 0)
+        if (strstr(old->name, ".input_scale") || strstr(old->name, ".input_zero") ||
+            (strncmp(old->name, "int8.body.", 10) == 0 && !strstr(old->name, ".bias")))
             continue;
         CHECK(new &&strcmp(new->dtype_name, old->dtype_name) == 0 &&
                   new->rank == old->rank &&memcmp(new->shape, old->shape, sizeof old->shape) == 0 &&
@@ -159,8 +160,10 @@ static void test_writer(void)
         "\"old\":{\"dtype\":\"I8\",\"shape\":[2],\"data_offsets\":[4,6]}}";
     static const float floats[3] = {1.5f, -2.0f, 0x1p-140f};
     static const uint8_t bytes[2] = {0, 255};
-    const struct psr_new_tensor added[] = {{"old", PSR_DTYPE_F32, 3, floats},
-                                           {"new", PSR_DTYPE_U8, 2, bytes}};
+    static const int8_t codes[4] = {-127, 127, 0, -1};
+    const struct psr_new_tensor added[] = {{"old", PSR_DTYPE_F32, 1, {3}, floats},
+                                           {"new", PSR_DTYPE_U8, 1, {2}, bytes},
+                                           {"codes", PSR_DTYPE_I8, 2, {2, 2}, codes}};
     unsigned char *file;
     const size_t size = file_of_header(header, 16, &file);
     struct psr_safetensors before, after;
@@ -168,7 +171,7 @@ static void test_writer(void)
     void *written;
     size_t written_size;
     CHECK(psr_safetensors_parse(file, size, &before, &error) == PIPERSR_OK, "%s", error.message);
-    CHECK(psr_safetensors_write(&before, added, 2, &written, &written_size, &error) == PIPERSR_OK,
+    CHECK(psr_safetensors_write(&before, added, 3, &written, &written_size, &error) == PIPERSR_OK,
           "%s", error.message);
     CHECK(psr_safetensors_parse(written, written_size, &after, &error) == PIPERSR_OK, "%s",
           error.message);
@@ -176,8 +179,8 @@ static void test_writer(void)
     memcpy(&header_size, written, 1);
     memcpy((unsigned char *)&header_size + 1, (unsigned char *)written + 1, 1);
     CHECK(header_size % 8 == 0, "a header of %llu bytes", (unsigned long long)header_size);
-    CHECK(written_size == 8 + header_size + 8 + 3 + 12 + 2, "%zu bytes", written_size);
-    CHECK(after.n_tensors == before.n_tensors + 1, "%zu tensors", after.n_tensors);
+    CHECK(written_size == 8 + header_size + 8 + 3 + 12 + 2 + 4, "%zu bytes", written_size);
+    CHECK(after.n_tensors == before.n_tensors + 2, "%zu tensors", after.n_tensors);
 
     const struct psr_tensor *replaced = psr_safetensors_find(&after, "old");
     float values[3];
@@ -267,20 +270,21 @@ static void test_model(const unsigned char *model, size_t model_size)
     void *again = calibrate(model, model_size, &size_again);
     CHECK(size == size_again && memcmp(data, again, size) == 0, "two calibrations differ");
     free(again);
-    again = calibrate(data, size, &size_again);
-    CHECK(size == size_again && memcmp(data, again, size) == 0, "codings are not replaced");
-    free(again);
-
     struct psr_safetensors before, after;
     pipersr_error error;
     psr_safetensors_parse(model, model_size, &before, &error);
+    /* Parameters of int8's own are rounded to codes anew, which then give other ranges. */
+    const bool apart = psr_safetensors_find(&before, "int8.head.weight") != NULL;
+    again = calibrate(data, size, &size_again);
+    CHECK(size == size_again && (apart || memcmp(data, again, size) == 0),
+          "codings are not replaced");
+    free(again);
+
     psr_safetensors_parse(data, size, &after, &error);
     expect_tensors_kept(&before, &after);
     size_t codings = 0;
     for (size_t i = 0; i < after.n_tensors; i++) {
         float scales[128];
-        CHECK(strncmp(after.tensors[i].name, "int8.", 5) != 0, "%s has no use any more",
-              after.tensors[i].name);
         if (!strstr(after.tensors[i].name, ".input_scale"))
             continue;
         codings++;
@@ -289,6 +293,12 @@ static void test_model(const unsigned char *model, size_t model_size)
             CHECK(scales[c] > 0 && scales[c] < 1, "%s: %g", after.tensors[i].name, scales[c]);
     }
     CHECK(codings >= 2 && codings % 2 == 0, "%zu scales", codings);
+    static const char codes[] = "int8.body.0.conv1.weight";
+    const struct psr_tensor *old_codes = psr_safetensors_find(&before, codes),
+                            *new_codes = psr_safetensors_find(&after, codes);
+    CHECK(!apart || (old_codes && new_codes && new_codes->rank == 4 &&
+                     memcmp(old_codes->data, new_codes->data, new_codes->elements) != 0),
+          "int8's own weights were not coded anew");
     psr_safetensors_free(&before);
     psr_safetensors_free(&after);
 
@@ -300,7 +310,8 @@ static void test_model(const unsigned char *model, size_t model_size)
     for (size_t i = 0; i < samples; i++)
         squares += (exact[i] - coded[i]) * (exact[i] - coded[i]);
     const double psnr = 10 * log10(255.0 * 255.0 * (double)samples / (squares + 1e-9));
-    CHECK(psnr > 40, "int8 is %.1f dB from fp32", psnr);
+    /* Parameters of int8's own give what the others give for photos; this picture is none. */
+    CHECK(psnr > (apart ? 25 : 40), "int8 is %.1f dB from fp32", psnr);
     free(data);
 }
 
