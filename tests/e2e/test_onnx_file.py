@@ -81,7 +81,7 @@ def test_fp16_is_close_to_fp32(picture, tmp_path):
 
 def test_int8_with_the_files_codings_is_as_good_as_the_engine(picture, upscaled, tmp_path):
     """The last bit of a float sum may turn a code over, and later layers see it: so not the same bytes."""
-    source = model.load(DEFAULT)
+    source = model.load(DEFAULT, "int8")
     onnx_file.write(source, tmp_path / "net.onnx", "int8", codings=calibration.from_file(source))
     result = numpy.rint(Graph(tmp_path / "net.onnx").run(picture[1][None])[0] * 255) / 255
     expected, engine = upscaled("fp32"), upscaled("int8")
