@@ -461,7 +461,7 @@ static size_t tail_row_at(int64_t y)
     return (size_t)(y % PSR_BAND_ALIGNMENT_ROWS);
 }
 
-/* The rows of `source` that a call reads for n_rows rows from y on. */
+/* The rows of `source` that a call reads to make its rows from y on. */
 static void set_inputs(const struct psr_strip *strip, const struct psr_kernels *kernels,
                        const struct psr_ring *source, size_t source_px, const void *zero, int64_t y,
                        size_t first, struct psr_conv *conv)

@@ -31,6 +31,7 @@ SRC_RANK = {
     "yuv_format": 2,
     "yuv": 3,
     "choice": 3,
+    "fine": 3,
     "strip": 4,
     "cells": 5,
     "reuse": 6,
