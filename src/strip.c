@@ -208,7 +208,7 @@ static size_t lay_out(struct psr_strip *strip, const struct psr_network *network
     }
     strip->middle_rows =
         carve(memory, &used, any_fine ? PSR_MAX_TILE_ROWS * row * sizeof(float) : 0);
-    strip->rest_zero_row = carve(memory, &used, any_fine ? row : 0);
+    strip->rest_zero_row = any_fine ? carve(memory, &used, row) : NULL;
     /* An alpha row waits until the colours of its pixels come out, with two rows of surround. */
     carve_ring(&strip->alpha, memory, &used, alpha ? ring_depth(network, 0, n - 1) + 4 : 0, px,
                sizeof(float));
@@ -337,9 +337,9 @@ void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
         for (size_t x = 0; strip->zero_rows[layer] && x < strip->row_px; x++)
             write_zero(zero_of(network, layer), strip->zero_rows[layer] + x * network->channels,
                        network->channels);
-        if (network->fine[layer])
-            memset(strip->rest_zero_row, PSR_REST_ZERO, (size_t)strip->row_px * network->channels);
     }
+    if (strip->rest_zero_row)
+        memset(strip->rest_zero_row, PSR_REST_ZERO, (size_t)strip->row_px * network->channels);
 }
 
 int64_t psr_strip_end(const struct psr_strip *strip, const struct psr_network *network)

@@ -74,7 +74,7 @@ struct psr_strip {
     struct psr_ring input, alpha, middle[PSR_MAX_BLOCKS];
     struct psr_ring rest[PSR_MAX_BLOCKS]; /* fine.h: what the middle's codes leave over, coded */
     float *middle_rows;                   /* the rows in float from which both are made */
-    uint8_t *rest_zero_row;
+    uint8_t *rest_zero_row;               /* of the codes of a rest of 0; NULL: none is coded */
     /* Head and trunk in float, to be added to; and as the next convolution reads them, which in
      * fp32 is the same ring. */
     struct psr_ring head, trunk, head_narrow, trunk_narrow;
