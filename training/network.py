@@ -125,11 +125,11 @@ def load(path):
 
 
 def read(path):
-    """(PiperSR in fp32, {name: tensor} of int8's codings) of a model file; the codings may be of other weights: see
-    read_int8()."""
-    model, state, codings, _ = _read(path)
+    """(PiperSR in fp32, {name: tensor} of int8's codings) of a model file. Codings that are of int8's own weights are left
+    out: see read_int8()."""
+    model, state, codings, own = _read(path)
     model.load_state_dict(state, strict=False)
-    return model.eval(), codings
+    return model.eval(), {} if own else codings
 
 
 def read_int8(path):

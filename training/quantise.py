@@ -4,10 +4,11 @@
     python3 training/quantise.py CORPUS ... --start MODEL --out RUN --minutes 10
 
 MODEL may have codings for int8 (from `pipersr calibrate`) or none; with --new-ranges, or without any, they are chosen
-first from patches of the corpus. Parameters that int8 has for itself are what is tuned, where there are some. --fine body.5.conv2 has what that layer's codes leave over coded as well, which makes
-it take twice as long in the engine. --imitate makes the target what MODEL gives in fp32, not the originals: what those
-hold beyond it says nothing about int8. RUN is as train.py's; validation is in int8. --fp32-share keeps the same
-weights good in fp32; with --keep-weights only the ranges are learned, and fp32 stays exactly as it is.
+first from patches of the corpus. Parameters that int8 has for itself are what is tuned, where there are some. RUN is as
+train.py's; validation is in int8. --fp32-share keeps the same weights good in fp32; with --keep-weights only the ranges
+are learned, and fp32 stays exactly as it is. --imitate makes the target what MODEL gives in fp32, not the originals:
+what those hold beyond it says nothing about int8. --fine body.5.conv2 has what that layer's codes leave over coded as
+well, which makes it take twice as long in the engine.
 """
 
 import argparse

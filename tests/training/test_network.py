@@ -228,6 +228,7 @@ def test_int8_with_parameters_of_its_own(program, script, tmp_path):
             step = scale.view(-1, 1, 1, 1) / codings[name.replace(".weight", ".input_scale")].view(1, -1, 1, 1)
         assert bool(((values - wanted.state_dict()[name]).abs() <= 0.501 * step).all()), name
     assert all(torch.equal(values, codings[name]) for name, values in own_codings.items())
+    assert network.read(both)[1] == {}  # they are not of those weights
     exported = dict(exported_model.load(both, "int8").convs())
     for name, conv in exported.items():
         assert numpy.allclose(conv.weight, read.state_dict()[f"{name}.weight"], rtol=1e-6, atol=0), name
