@@ -24,6 +24,7 @@ VARIATIONS = {
     "no-synthetic": ["--share", "synthetic=0"],
     "synthetic-30": ["--share", "synthetic=0.3"],
     "random-start": ["--random-start"],
+    "batch-norm": ["--batch-norm"],
     "expanded": ["--expand", "2"],
     "soap": ["--optimiser", "soap"],
     "soap-4e-4": ["--optimiser", "soap", "--rate", "4e-4"],

@@ -108,6 +108,7 @@ def fits(model, phase, loaded):
     """Whether the library has this network and these patches, and is fast in the phase's precision."""
     return (
         isinstance(model, Trainable)
+        and not model.batch_norm
         and model.channels % CHANNEL_MULTIPLE == 0
         and phase.patch_px % SIDE_MULTIPLE == 0
         and phase.precision in loaded.precisions

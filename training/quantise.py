@@ -41,13 +41,11 @@ def parse_arguments():
     return parse_run(parser)
 
 
-def ranges(plain, corpus, args):
-    shares = shares_of(args.share, corpus)
-    chooser = Chooser(corpus, 16, 48, args.seed + 1, shares)
-    pictures = []
-    for choices in chooser.of_steps(0, -(-args.range_patches // 16)):
-        pictures.append(corpus.patches(choices.to(corpus.device), 48)[0])
-    return choose_codings(plain, pictures)
+def drawn(corpus, count, seed, shares):
+    """At least `count` patches of low resolution, NCHW, sixteen at a time."""
+    chooser = Chooser(corpus, 16, 48, seed + 1, shares)
+    choices = chooser.of_steps(0, -(-count // 16)).to(corpus.device)
+    return [corpus.patches(each, 48)[0] for each in choices]
 
 
 def imitate(corpus, teacher):
@@ -70,7 +68,9 @@ def main():
         raise SystemExit(f"{args.start}: only a folded network of the corpus's scale, {corpus.scale}, will do")
     plain = plain.to(args.device)
     if args.new_ranges or not codings:
-        codings = ranges(plain, corpus, args)  # the same again when a run is resumed
+        # The same again when a run is resumed.
+        patches = drawn(corpus, args.range_patches, args.seed, shares_of(args.share, corpus))
+        codings = choose_codings(plain, patches)
     for name in args.fine:
         if not re.fullmatch(r"body\.\d+\.conv2", name) or f"{name}.input_scale" not in codings:
             raise SystemExit(f"--fine {name}: no second convolution of a block")

@@ -147,6 +147,8 @@ def parse_arguments():
     parser.add_argument("--channels", type=int, default=64)
     parser.add_argument("--blocks", type=int, default=6)
     parser.add_argument("--expand", type=int, default=0, help="kernels expanded to so many times the channels (0: not)")
+    parser.add_argument("--batch-norm", action="store_true",
+                        help="after each convolution of the body while it trains: PyTorch's steps")
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--start", type=pathlib.Path, metavar="MODEL", help="begin with these weights")
     start.add_argument("--random-start", action="store_true", help="kernels drawn, instead of bicubic interpolation")
@@ -171,7 +173,10 @@ def make_model(args, resume, corpus):
     torch.manual_seed(args.seed)
     start = network.load(args.start) if args.start else None
     channels, blocks = (start.channels, start.blocks) if start else (args.channels, args.blocks)
-    model = Trainable(channels, blocks, corpus.scale, args.expand, not args.random_start).to(corpus.device)
+    if start and args.batch_norm:
+        raise SystemExit("--batch-norm: a network to start from has none")
+    bicubic = not args.random_start
+    model = Trainable(channels, blocks, corpus.scale, args.expand, bicubic, args.batch_norm).to(corpus.device)
     if start:
         model.start_from(start)
         if start.scale != corpus.scale:

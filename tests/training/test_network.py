@@ -17,6 +17,7 @@ import picture_quality
 import resize
 import tail_fit
 from int8_network import REST_STEPS, Int8Network, choose_codings
+from round_weights import rounded_rows
 from trainable import Trainable
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -97,6 +98,40 @@ def test_expanded_kernels_are_one_kernel(tmp_path):
     again = Trainable(16, 2, 2, expand=3)
     again.start_from(network.load(tmp_path / "m.safetensors"))
     assert torch.allclose(again(x), plain(x), atol=1e-4)
+
+
+def test_batch_norms_become_kernels():
+    torch.manual_seed(5)
+    model = Trainable(16, 2, 2, batch_norm=True)
+    x = torch.rand(4, 3, 12, 12)
+    assert torch.allclose(model(x), Trainable(16, 2, 2)(x), atol=1e-6)  # the start is bicubic all the same
+    norms = [norm for pair in model.norms for norm in pair]
+    for norm in norms:
+        norm.factor.data.uniform_(0.5, 1.5)
+        norm.offset.data.uniform_(-0.5, 0.5)
+    for _ in range(200):  # until the running statistics are those of this batch
+        made = model(x)
+    variance = norms[0].variance.detach()
+    assert (variance - 1).abs().max() > 0.1 and not variance.requires_grad
+    # The running variance is the unbiased one, of 576 pixels.
+    assert torch.allclose(made, model.collapsed()(x), atol=0.03 * float(made.detach().std()))
+    made.sum().backward()
+    assert all(norm.mean.grad is None and norm.variance.grad is None for norm in norms)
+
+
+def test_rounding_makes_up_for_its_errors():
+    torch.manual_seed(6)
+    mixed = torch.randn(4000, 40) @ torch.randn(40, 40)  # not independent of each other
+    mixed = mixed - mixed.mean(0)
+    weights, covariance = torch.randn(8, 40) * torch.rand(40), (mixed.T @ mixed).double() / len(mixed)
+    codes, step = rounded_rows(weights, covariance)
+    assert torch.equal(codes, codes.round()) and codes.abs().amax(1).tolist() == [127.0] * 8
+    nearest = torch.round(weights.double() / step[:, None])
+    power = [float((((c * step[:, None] - weights) @ covariance) * (c * step[:, None] - weights)).sum())
+             for c in (codes, nearest)]
+    assert power[0] < 0.7 * power[1]
+    zero, step = rounded_rows(torch.zeros(2, 40), covariance)
+    assert not zero.any() and torch.equal(step, torch.ones_like(step))
 
 
 def test_codings_cover_what_is_read():

@@ -17,6 +17,7 @@ import train
 import whole_file
 from corpus import Chooser, Corpus
 from int8_network import Int8Network
+from quantise import drawn
 from schedule import Schedule, planned_total
 from trainable import Trainable
 
@@ -136,6 +137,23 @@ def test_quantise_and_evaluate(corpus_folder, whole_run, tmp_path, script):
             return float((Int8Network(*network.read_int8(run / "last.safetensors"))(low) - plain(low)).square().mean())
 
     assert distance(tmp_path / "like") < distance(tmp_path)
+
+
+def test_rounded_weights(corpus_folder, whole_run, tmp_path, script):
+    start, rounded, both = whole_run / "last.safetensors", tmp_path / "r.safetensors", tmp_path / "b.safetensors"
+    script("round_weights.py", corpus_folder, "--start", start, "--out", rounded, "--range-patches", 32)
+    script("export.py", start, "--int8", rounded, "--out", both, "--dtype", "F32", "--name", "b", "--training", "t")
+    plain = network.load(start)
+    low = drawn(Corpus([corpus_folder]), 16, 5, None)[0]
+    model, codings = network.read_int8(rounded)
+    mine, nearest, again = (Int8Network(*each) for each in ((model, codings), (plain, codings), network.read_int8(both)))
+    with torch.no_grad():
+        error = [float((int8(low) - plain(low)).square().mean()) for int8 in (mine, nearest)]
+    assert error[0] < error[1]
+    for conv, its in zip(mine.body, again.body):  # the file's codes are those that were chosen
+        assert torch.equal(*(network.weight_codes(c.kernel, c.log_scale.exp())[0].detach() for c in (conv, its)))
+    done = script("round_weights.py", corpus_folder, "--start", both, "--out", rounded, "--range-patches", 16)
+    assert "megapixels" in done.stdout
 
 
 def test_rate_and_plan():
