@@ -268,7 +268,8 @@ def test_a_signal_leaves_nothing_half_written(kind, exported, tmp_path):
         pass
     process.send_signal(signal.SIGTERM)
     process.communicate()
-    assert process.returncode in (143, 0)
+    # -15: while the interpreter ends, when its handlers are gone already.
+    assert process.returncode in (143, 0, -signal.SIGTERM)
     assert list(tmp_path.iterdir()) in ([], [out])
     if out.exists():
         read = content if kind == "coreml" else pathlib.Path.read_bytes
