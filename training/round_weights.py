@@ -43,7 +43,8 @@ def rounded_rows(weights, covariance):
     """(codes [o][k], step [o]) of weights [o][k]: whole numbers of -127..127 whose errors cost little under the covariance
     of what they multiply. Each row's largest has 127, as its step follows from it when a model file is written."""
     weights = weights.double()
-    damped = covariance + DAMPING * covariance.diagonal().mean() * torch.eye(len(covariance), dtype=torch.float64)
+    damping = DAMPING * float(covariance.diagonal().mean()) or 1.0  # if nothing but zeros is read
+    damped = covariance + damping * torch.eye(len(covariance), dtype=torch.float64)
     order = torch.argsort(covariance.diagonal(), descending=True)  # what matters most is rounded while others can follow
     upper = torch.linalg.cholesky(torch.linalg.inv(damped[order][:, order]), upper=True)
     step = weights.abs().amax(1) / LARGEST_CODE

@@ -132,6 +132,8 @@ def test_rounding_makes_up_for_its_errors():
     assert power[0] < 0.7 * power[1]
     zero, step = rounded_rows(torch.zeros(2, 40), covariance)
     assert not zero.any() and torch.equal(step, torch.ones_like(step))
+    nothing_read, _ = rounded_rows(weights, torch.zeros_like(covariance))
+    assert torch.equal(nothing_read, nearest)
 
 
 def test_codings_cover_what_is_read():
