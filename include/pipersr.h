@@ -440,10 +440,11 @@ PIPERSR_API pipersr_status pipersr_calibrator_create(const void *model_data, siz
                                                      pipersr_error *error);
 
 /* Runs the network in fp32 over a frame of any size and format and counts what its convolutions
- * read; each pixel counts `weight` (1..65535) times. Frames should be as small and as sharp as
- * those that will be enlarged. ERROR_ARGUMENT, ERROR_MEMORY, and ERROR_MODEL where a number in the
- * network becomes infinite; after a failure the calibrator is as before or, with ERROR_MODEL, of no
- * more use than to be freed. */
+ * read; each pixel counts `weight` (1..65535) times. After frames of more weight, numbers further
+ * than twice as far from 0 as these showed count as that far. Frames should be as small and as
+ * sharp as those that will be enlarged. ERROR_ARGUMENT, ERROR_MEMORY, and ERROR_MODEL where a
+ * number in the network becomes infinite; after a failure the calibrator is as before or, with
+ * ERROR_MODEL, of no more use than to be freed. */
 PIPERSR_API pipersr_status pipersr_calibrator_add(pipersr_calibrator *calibrator,
                                                   const pipersr_frame *frame, uint32_t weight,
                                                   pipersr_error *error);

@@ -23,6 +23,15 @@
 
 enum { MAX_WEIGHT = 65535 };
 
+/* What a frame of less weight shows counts as no further from 0 than so many times what the
+ * heaviest did. Noise can drive a network a thousand times as far as photos do, and however little
+ * it weighs, ranges that hold that leave photos a handful of codes. */
+static const float furthest = 2;
+
+struct range {
+    float low, high; /* low <= 0 <= high */
+};
+
 struct pipersr_calibrator {
     unsigned char *file; /* the model file's bytes */
     size_t file_bytes;
@@ -32,7 +41,9 @@ struct pipersr_calibrator {
     struct psr_observer observer;
     struct psr_strip strip;
     struct psr_histogram *histograms; /* [body layers][channels] */
+    struct range *ranges;             /* the same, of the heaviest frames */
     uint32_t weight;                  /* of the frame in progress */
+    uint32_t heaviest;                /* of the frames before it */
     uint64_t frames;
     bool overflowed; /* a number was not finite */
 };
@@ -50,12 +61,22 @@ static void count_row(void *opaque, uint32_t reader, const float *row, uint32_t 
     pipersr_calibrator *calibrator = opaque;
     struct psr_histogram *histograms = layer_histograms(calibrator, reader);
     const uint32_t channels = calibrator->network.channels;
+    struct range *ranges = calibrator->ranges + (size_t)(reader - 1) * channels;
+    const bool light = calibrator->weight < calibrator->heaviest;
     for (uint32_t x = 0; x < n_px; x++) {
         for (uint32_t c = 0; c < channels; c++, row++) {
-            if (isfinite(*row))
-                psr_histogram_add(&histograms[c], *row, calibrator->weight);
-            else
+            float value = *row;
+            if (!isfinite(value)) {
                 calibrator->overflowed = true;
+                continue;
+            }
+            if (light) {
+                value = fminf(fmaxf(value, furthest * ranges[c].low), furthest * ranges[c].high);
+            } else {
+                ranges[c].low = fminf(ranges[c].low, value);
+                ranges[c].high = fmaxf(ranges[c].high, value);
+            }
+            psr_histogram_add(&histograms[c], value, calibrator->weight);
         }
     }
 }
@@ -77,7 +98,8 @@ static pipersr_status prepare(pipersr_calibrator *calibrator, const void *model_
     const size_t n = (calibrator->model->n_layers - 2) * channels;
     calibrator->file = malloc(size_bytes);
     calibrator->histograms = malloc(n * sizeof *calibrator->histograms);
-    if (!calibrator->file || !calibrator->histograms)
+    calibrator->ranges = calloc(n, sizeof *calibrator->ranges);
+    if (!calibrator->file || !calibrator->histograms || !calibrator->ranges)
         return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory for a calibrator");
     memcpy(calibrator->file, model_data, size_bytes);
     calibrator->file_bytes = size_bytes;
@@ -119,6 +141,7 @@ void pipersr_calibrator_free(pipersr_calibrator *calibrator)
     psr_network_free(&calibrator->network, &calibrator->mem);
     pipersr_model_free(calibrator->model);
     free(calibrator->histograms);
+    free(calibrator->ranges);
     free(calibrator->file);
     free(calibrator);
 }
@@ -173,6 +196,8 @@ pipersr_status pipersr_calibrator_add(pipersr_calibrator *calibrator, const pipe
     if (calibrator->overflowed)
         return psr_fail(error, PIPERSR_ERROR_MODEL,
                         "the model cannot be calibrated: a number in the network became infinite");
+    if (weight > calibrator->heaviest)
+        calibrator->heaviest = weight;
     calibrator->frames++;
     return PIPERSR_OK;
 }

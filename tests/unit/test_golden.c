@@ -23,11 +23,11 @@ static const struct {
     pipersr_precision precision;
     struct tolerance random, trained; /* of models with random weights; of the default one */
 } tolerances[] = {
-    /* The trained model magnifies noise, which the pictures are, most of all. Seen there: 1.9e-5
-     * and 2.1e-6; in bf16 0.10 and 0.011, by Winograd's filtering 0.31 and 0.033. In photos, of
-     * which its figures are, bf16 loses 0.02 dB. */
-    {PIPERSR_PRECISION_FP32, {1e-5f, 1e-5f}, {3e-5f, 4e-6f}},
-    {PIPERSR_PRECISION_BF16, {9e-2f, 1.2e-2f}, {0.4f, 4.2e-2f}},
+    /* The trained model magnifies noise, which the pictures are, most of all. Seen there: 7.1e-5
+     * and 5.2e-6; in bf16 0.45 and 0.03, by Winograd's filtering more. In photos, of which its
+     * figures are, bf16 loses 0.012 dB. */
+    {PIPERSR_PRECISION_FP32, {1e-5f, 1e-5f}, {1.5e-4f, 1e-5f}},
+    {PIPERSR_PRECISION_BF16, {9e-2f, 1.2e-2f}, {0.9f, 8e-2f}},
 };
 
 static float *read_floats(const char *path, size_t *n)
