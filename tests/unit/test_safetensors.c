@@ -51,6 +51,7 @@ static unsigned char *edited(const char *from, const char *to, size_t *size)
     return file;
 }
 
+/* That file is refused. */
 static void expect_edit(const char *from, const char *to, const char *fault)
 {
     size_t size;
