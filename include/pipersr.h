@@ -418,8 +418,9 @@ PIPERSR_API void pipersr_cancel(pipersr_upscaler *upscaler);
 /* ------------------------------------------------------------------------------- calibration -- */
 
 /* Derives how int8 codes what each convolution reads, from frames like those that the model will
- * run on, and writes a model file with these codings (docs/model-format.md). The weights stay as
- * they are. A model file has to be calibrated once:
+ * run on, rounds the weights for that so that they make up for each other's errors, and writes a
+ * model file with both beside the weights, which stay as they are (docs/model-format.md). A model
+ * file has to be calibrated once:
  *
  *     pipersr_calibrator_create(file, file_size, &calibrator, &error);
  *     for (each frame)
@@ -430,7 +431,8 @@ PIPERSR_API void pipersr_cancel(pipersr_upscaler *upscaler);
  *     free(new_file);
  *
  * A calibrator is for one thread at a time and uses one. It holds about 32 KiB for each input
- * channel of the body (25 MiB for the default model). */
+ * channel of the body, and for each of its layers 650 bytes times the square of its channels (56
+ * MiB for the default model). */
 typedef struct pipersr_calibrator pipersr_calibrator;
 
 /* `model_data` is a model file in memory, with codings or without; it is copied. Fails as
@@ -449,10 +451,10 @@ PIPERSR_API pipersr_status pipersr_calibrator_add(pipersr_calibrator *calibrator
                                                   const pipersr_frame *frame, uint32_t weight,
                                                   pipersr_error *error);
 
-/* Chooses the codings and writes the model file: all tensors and metadata of the original, codings
- * added or replaced, without "precision_loss_db", which was the old codings'. *data is the
- * caller's, to be freed with free(). More frames may follow, and another finish. Before the first
- * frame: ERROR_STATE. On failure *data is NULL. */
+/* Chooses the codings, rounds the weights and writes the model file: all tensors and metadata of
+ * the original, what int8 needs added or replaced, without "precision_loss_db", which was of what
+ * it replaces. *data is the caller's, to be freed with free(). More frames may follow, and another
+ * finish. Before the first frame: ERROR_STATE. On failure *data is NULL. */
 PIPERSR_API pipersr_status pipersr_calibrator_finish(const pipersr_calibrator *calibrator,
                                                      void **data, size_t *size_bytes,
                                                      pipersr_error *error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Calibration for int8: runs the network in fp32, counts what the body convolutions read, channel
- * by channel, and writes the model file with the codings that fit it best.
+ * Calibration for int8: runs the network in fp32, counts what the body convolutions read, and
+ * writes the model file with the codings and the rounded weights that fit it best.
  */
 #include <math.h>
 #include <stdatomic.h>
@@ -11,13 +11,14 @@
 #include <string.h>
 
 #include "pipersr.h"
-#include "src/coding.h"
 #include "src/cpu.h"
 #include "src/error.h"
 #include "src/frame.h"
 #include "src/histogram.h"
+#include "src/int8_layer.h"
 #include "src/mem.h"
 #include "src/model.h"
+#include "src/moments.h"
 #include "src/safetensors_write.h"
 #include "src/strip.h"
 
@@ -42,6 +43,8 @@ struct pipersr_calibrator {
     struct psr_strip strip;
     struct psr_histogram *histograms; /* [body layers][channels] */
     struct range *ranges;             /* the same, of the heaviest frames */
+    struct psr_moments *moments;      /* [body layers] */
+    uint64_t sampled;                 /* pixels that the moments were taken from, of each layer */
     uint32_t weight;                  /* of the frame in progress */
     uint32_t heaviest;                /* of the frames before it */
     uint64_t frames;
@@ -62,13 +65,15 @@ static void count_row(void *opaque, uint32_t reader, const float *row, uint32_t 
     struct psr_histogram *histograms = layer_histograms(calibrator, reader);
     const uint32_t channels = calibrator->network.channels;
     struct range *ranges = calibrator->ranges + (size_t)(reader - 1) * channels;
+    struct psr_moments *moments = &calibrator->moments[reader - 1];
+    float *kept = psr_moments_next_row(moments);
     const bool light = calibrator->weight < calibrator->heaviest;
     for (uint32_t x = 0; x < n_px; x++) {
         for (uint32_t c = 0; c < channels; c++, row++) {
             float value = *row;
             if (!isfinite(value)) {
                 calibrator->overflowed = true;
-                continue;
+                value = 0;
             }
             if (light) {
                 value = fminf(fmaxf(value, furthest * ranges[c].low), furthest * ranges[c].high);
@@ -77,8 +82,10 @@ static void count_row(void *opaque, uint32_t reader, const float *row, uint32_t 
                 ranges[c].high = fmaxf(ranges[c].high, value);
             }
             psr_histogram_add(&histograms[c], value, calibrator->weight);
+            *kept++ = value;
         }
     }
+    psr_moments_add_row(moments);
 }
 
 static pipersr_status prepare(pipersr_calibrator *calibrator, const void *model_data,
@@ -90,16 +97,17 @@ static pipersr_status prepare(pipersr_calibrator *calibrator, const void *model_
         return status;
     pipersr_model *const model = calibrator->model;
     const size_t channels = model->info.channels;
-    /* What int8 reads is what its own parameters make of pictures, where it has some. */
-    for (uint32_t i = 0; i < model->n_layers; i++) {
-        model->layers[i].weight = model->layers[i].int8_weight;
-        model->layers[i].bias = model->layers[i].int8_bias;
-    }
-    const size_t n = (calibrator->model->n_layers - 2) * channels;
+    const size_t n_body = model->n_layers - 2;
+    const size_t n = n_body * channels;
     calibrator->file = malloc(size_bytes);
     calibrator->histograms = malloc(n * sizeof *calibrator->histograms);
     calibrator->ranges = calloc(n, sizeof *calibrator->ranges);
-    if (!calibrator->file || !calibrator->histograms || !calibrator->ranges)
+    calibrator->moments = calloc(n_body, sizeof *calibrator->moments);
+    bool enough =
+        calibrator->file && calibrator->histograms && calibrator->ranges && calibrator->moments;
+    for (size_t i = 0; i < n_body && enough; i++)
+        enough = psr_moments_init(&calibrator->moments[i], (uint32_t)channels) == 0;
+    if (!enough)
         return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory for a calibrator");
     memcpy(calibrator->file, model_data, size_bytes);
     calibrator->file_bytes = size_bytes;
@@ -138,8 +146,11 @@ void pipersr_calibrator_free(pipersr_calibrator *calibrator)
     if (!calibrator)
         return;
     psr_mem_free(&calibrator->mem, calibrator->strip.memory);
+    for (uint32_t i = 0; calibrator->moments && i < calibrator->model->n_layers - 2; i++)
+        psr_moments_free(&calibrator->moments[i]);
     psr_network_free(&calibrator->network, &calibrator->mem);
     pipersr_model_free(calibrator->model);
+    free(calibrator->moments);
     free(calibrator->histograms);
     free(calibrator->ranges);
     free(calibrator->file);
@@ -173,6 +184,30 @@ static pipersr_status run_network(pipersr_calibrator *calibrator, const struct p
     return PIPERSR_OK;
 }
 
+/* So many pixels of a frame say what neighbouring channels have in common: many of the first
+ * frames, as there may be no others, and few of light ones, which count for little. */
+static uint32_t sample_px(const pipersr_calibrator *calibrator)
+{
+    if (calibrator->weight < calibrator->heaviest)
+        return 128;
+    return calibrator->sampled < 16384 ? 4096 : 1024;
+}
+
+static pipersr_status begin_moments(pipersr_calibrator *calibrator,
+                                    const struct psr_picture *picture, pipersr_error *error)
+{
+    const uint32_t n_body = calibrator->network.n_layers - 2, sample = sample_px(calibrator);
+    for (uint32_t i = 0; i < n_body; i++) {
+        if (psr_moments_begin(&calibrator->moments[i], picture->width, picture->height, sample,
+                              calibrator->weight))
+            return psr_fail(error, PIPERSR_ERROR_MEMORY,
+                            "no memory: a picture %u pixels wide is large",
+                            (unsigned)picture->width);
+    }
+    calibrator->sampled += sample;
+    return PIPERSR_OK;
+}
+
 pipersr_status pipersr_calibrator_add(pipersr_calibrator *calibrator, const pipersr_frame *frame,
                                       uint32_t weight, pipersr_error *error)
 {
@@ -190,6 +225,8 @@ pipersr_status pipersr_calibrator_add(pipersr_calibrator *calibrator, const pipe
                                 &picture.format, "frame", error);
     calibrator->weight = weight;
     if (!status)
+        status = begin_moments(calibrator, &picture, error);
+    if (!status)
         status = run_network(calibrator, &picture, frame, error);
     if (status)
         return status;
@@ -202,42 +239,8 @@ pipersr_status pipersr_calibrator_add(pipersr_calibrator *calibrator, const pipe
     return PIPERSR_OK;
 }
 
-/* ------------------------------------------------------------------------------- the codings -- */
-
-struct layer_coding {
-    float scale[PSR_MAX_CHANNELS];
-    uint8_t zero[PSR_MAX_CHANNELS];
-};
-
-/* An error by clipping counts as so many by rounding. Those scatter around 0 and average out in a
- * convolution's sum, while a clipped edge is wrong in all its pixels to one side; and what goes
- * wrong in an early layer, all later ones amplify. So the penalty falls by equal ratios from the
- * first layer to 1 at the last: photos held back from calibration lost a quarter less by that than
- * by 8 for every layer, at the same gain on edges and noise. */
-static double clip_penalty(uint32_t layer, uint32_t n_body)
-{
-    const double first = 128;
-    return pow(first, (double)(n_body - layer) / (n_body - 1));
-}
-
-/* A channel that is always 0 gets the finest scale of its layer: scales are multiplied into the
- * weights, and a large one would cost the other channels' weights their precision. */
-static void choose_layer(const struct psr_histogram *histograms, uint32_t channels, double penalty,
-                         struct layer_coding *layer)
-{
-    /* What a model file may hold lies between 1e-12 and 1e12. */
-    const float least = 1e-11f, most = 1e11f;
-    float finest = most;
-    for (uint32_t c = 0; c < channels; c++) {
-        const struct psr_channel_coding coding = psr_choose_coding(&histograms[c], penalty);
-        layer->scale[c] = fminf(coding.scale, most);
-        layer->zero[c] = coding.zero;
-        if (coding.scale > 0)
-            finest = fminf(finest, fmaxf(coding.scale, least));
-    }
-    for (uint32_t c = 0; c < channels; c++)
-        layer->scale[c] = fmaxf(layer->scale[c], layer->scale[c] > 0 ? least : finest);
-}
+/* ---------------------------------------------------------------------------------- the file --
+ */
 
 /* What the old codings lost says nothing about the new ones. */
 static void forget_losses(struct psr_safetensors *file)
@@ -275,35 +278,6 @@ static pipersr_status write_file(const pipersr_calibrator *calibrator,
     return status;
 }
 
-/* int8's own weights of a layer anew: their codes hold the scales of the inputs. */
-struct layer_codes {
-    float scale[PSR_MAX_CHANNELS];
-    int8_t weight[PSR_MAX_CHANNELS * PSR_MAX_CHANNELS * 9];
-};
-
-static void code_layer(const struct psr_layer *layer, const struct layer_coding *coding,
-                       struct layer_codes *codes)
-{
-    float inverse_scale[PSR_MAX_CHANNELS];
-    for (uint32_t i = 0; i < layer->c_in; i++)
-        inverse_scale[i] = 1.0f / coding->scale[i];
-    const struct psr_weights weights = {
-        .weight = layer->int8_weight,
-        .bias = layer->int8_bias,
-        .c_in = layer->c_in,
-        .c_out = layer->c_out,
-        .coding = {inverse_scale, coding->zero},
-    };
-    int8_t *to = codes->weight;
-    for (uint32_t o = 0; o < layer->c_out; o++) {
-        codes->scale[o] = psr_weight_scale_int8(&weights, o);
-        for (uint32_t i = 0; i < layer->c_in; i++) {
-            for (uint32_t tap = 0; tap < 9; tap++)
-                *to++ = (int8_t)psr_weight_code_int8(&weights, o, i, tap, codes->scale[o]);
-        }
-    }
-}
-
 static struct psr_new_tensor tensor_of(const char *prefix, uint32_t body_layer, const char *part,
                                        enum psr_dtype dtype, uint32_t channels, const void *data)
 {
@@ -316,22 +290,56 @@ static struct psr_new_tensor tensor_of(const char *prefix, uint32_t body_layer, 
     return tensor;
 }
 
-/* Floats before bytes: they stay aligned as well as the file's own tensors. codes: or NULL. Returns
- * how many. */
-static size_t list_tensors(const struct layer_coding *codings, const struct layer_codes *codes,
-                           uint32_t n_body, uint32_t channels, struct psr_new_tensor *tensors)
+/* Layer 0 or the last, as int8 has it for itself: as it is. */
+static void list_end(const struct psr_layer *layer, const char *name,
+                     struct psr_new_tensor tensors[2])
+{
+    tensors[0] = (struct psr_new_tensor){.dtype = PSR_DTYPE_F32,
+                                         .rank = 4,
+                                         .shape = {layer->c_out, layer->c_in, 3, 3},
+                                         .data = layer->weight};
+    tensors[1] = (struct psr_new_tensor){
+        .dtype = PSR_DTYPE_F32, .rank = 1, .shape = {layer->c_out}, .data = layer->bias};
+    snprintf(tensors[0].name, sizeof tensors->name, PSR_INT8_PREFIX "%s.weight", name);
+    snprintf(tensors[1].name, sizeof tensors->name, PSR_INT8_PREFIX "%s.bias", name);
+}
+
+enum { TENSORS_OF_LAYER = 5, TENSORS_OF_ENDS = 4 };
+
+/* Floats before bytes: they stay aligned as well as the file's own tensors. Returns how many. */
+static size_t list_tensors(const pipersr_model *model, const struct psr_int8_layer *layers,
+                           struct psr_new_tensor *tensors)
 {
     const char *const own = PSR_INT8_PREFIX;
-    size_t n = 0;
-    for (uint32_t i = 0; i < n_body; i++)
-        tensors[n++] = tensor_of("", i, "input_scale", PSR_DTYPE_F32, channels, codings[i].scale);
-    for (uint32_t i = 0; i < n_body && codes; i++)
-        tensors[n++] = tensor_of(own, i, "weight_scale", PSR_DTYPE_F32, channels, codes[i].scale);
-    for (uint32_t i = 0; i < n_body; i++)
-        tensors[n++] = tensor_of("", i, "input_zero", PSR_DTYPE_U8, channels, codings[i].zero);
-    for (uint32_t i = 0; i < n_body && codes; i++)
-        tensors[n++] = tensor_of(own, i, "weight", PSR_DTYPE_I8, channels, codes[i].weight);
+    const uint32_t channels = model->info.channels, n_body = model->n_layers - 2;
+    size_t n = TENSORS_OF_ENDS;
+    list_end(&model->layers[0], "head", tensors);
+    list_end(&model->layers[model->n_layers - 1], "tail", tensors + 2);
+    for (uint32_t i = 0; i < n_body; i++) {
+        const struct psr_int8_layer *layer = &layers[i];
+        tensors[n++] = tensor_of("", i, "input_scale", PSR_DTYPE_F32, channels, layer->input_scale);
+        tensors[n++] =
+            tensor_of(own, i, "weight_scale", PSR_DTYPE_F32, channels, layer->weight_scale);
+        tensors[n++] = tensor_of(own, i, "bias", PSR_DTYPE_F32, channels, layer->bias);
+    }
+    for (uint32_t i = 0; i < n_body; i++) {
+        tensors[n++] = tensor_of("", i, "input_zero", PSR_DTYPE_U8, channels, layers[i].input_zero);
+        tensors[n++] = tensor_of(own, i, "weight", PSR_DTYPE_I8, channels, layers[i].weight);
+    }
     return n;
+}
+
+static pipersr_status derive_layers(const pipersr_calibrator *calibrator,
+                                    struct psr_int8_layer *layers, pipersr_error *error)
+{
+    const uint32_t n_body = calibrator->network.n_layers - 2;
+    for (uint32_t i = 0; i < n_body; i++) {
+        if (psr_int8_layer_derive(&calibrator->model->layers[i + 1], i + 1, n_body,
+                                  layer_histograms(calibrator, i + 1), &calibrator->moments[i],
+                                  &layers[i]))
+            return psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory to round the weights");
+    }
+    return PIPERSR_OK;
 }
 
 pipersr_status pipersr_calibrator_finish(const pipersr_calibrator *calibrator, void **data,
@@ -346,27 +354,18 @@ pipersr_status pipersr_calibrator_finish(const pipersr_calibrator *calibrator, v
     if (!calibrator->frames || calibrator->overflowed)
         return psr_fail(error, PIPERSR_ERROR_STATE, "no frames were added to calibrate with");
 
-    const uint32_t channels = calibrator->network.channels;
     const uint32_t n_body = calibrator->network.n_layers - 2;
-    const bool apart = calibrator->model->int8_apart;
-    struct layer_coding *codings = malloc(n_body * sizeof *codings);
-    struct layer_codes *codes = apart ? malloc(n_body * sizeof *codes) : NULL;
-    struct psr_new_tensor *tensors = calloc(4 * (size_t)n_body, sizeof *tensors);
-    pipersr_status status = PIPERSR_ERROR_MEMORY;
-    if (codings && tensors && (codes || !apart)) {
-        for (uint32_t i = 0; i < n_body; i++) {
-            choose_layer(layer_histograms(calibrator, i + 1), channels, clip_penalty(i + 1, n_body),
-                         &codings[i]);
-            if (apart)
-                code_layer(&calibrator->model->layers[i + 1], &codings[i], &codes[i]);
-        }
-        const size_t n = list_tensors(codings, codes, n_body, channels, tensors);
+    struct psr_int8_layer *layers = malloc(n_body * sizeof *layers);
+    struct psr_new_tensor *tensors =
+        malloc((TENSORS_OF_ENDS + TENSORS_OF_LAYER * (size_t)n_body) * sizeof *tensors);
+    pipersr_status status = layers && tensors
+                                ? derive_layers(calibrator, layers, error)
+                                : psr_fail(error, PIPERSR_ERROR_MEMORY, "no memory for the file");
+    if (!status) {
+        const size_t n = list_tensors(calibrator->model, layers, tensors);
         status = write_file(calibrator, tensors, n, data, size_bytes, error);
-    } else {
-        psr_fail(error, status, "no memory for the codings");
     }
-    free(codings);
-    free(codes);
+    free(layers);
     free(tensors);
     return status;
 }

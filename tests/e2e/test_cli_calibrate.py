@@ -80,15 +80,26 @@ def test_the_rest_of_the_model_stays(run, tmp_path, photos):
     assert metadata_now == metadata
     added = set(new) - set(old)
     blocks = int(metadata["blocks"])
-    assert added == {f"body.{n}.conv{k}.input_{kind}" for n in range(blocks) for k in (1, 2)
-                     for kind in ("scale", "zero")}
+    layers = [f"body.{n}.conv{k}" for n in range(blocks) for k in (1, 2)]
+    codings = {f"{layer}.input_{kind}" for layer in layers for kind in ("scale", "zero")}
+    own = {f"int8.{layer}.{part}" for layer in layers for part in ("weight", "weight_scale", "bias")}
+    ends = {f"{end}.{part}" for end in ("head", "tail") for part in ("weight", "bias")}
+    assert added == codings | own | {f"int8.{name}" for name in ends}
     assert all(new[name] == old[name] for name in old)
-    for name in added:
+    for name in codings:
         dtype, shape, data = new[name]
         assert shape == [48] and dtype == ("U8" if name.endswith("zero") else "F32")
         if dtype == "F32":
             scales = np.frombuffer(data, "<f4")
             assert (scales > 0).all() and (scales < 1).all()
+    for layer in layers:
+        dtype, shape, data = new[f"int8.{layer}.weight"]
+        assert (dtype, shape) == ("I8", [48, 48, 3, 3])
+        # A step follows from its channel's largest, so there is one in every channel that is not all zeros.
+        largest = np.abs(np.frombuffer(data, "i1").reshape(48, -1).astype(int)).max(axis=1)
+        assert set(largest) <= {0, 127}
+    for name in ends:
+        assert new[f"int8.{name}"][1] == old[name][1]
 
     again = tmp_path / "again.safetensors"
     assert run("calibrate", photos, "-o", again, "--model", model, "-q").stderr == ""
