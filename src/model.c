@@ -189,23 +189,8 @@ static void layer_name(const pipersr_model *model, uint32_t layer, const char *b
         snprintf(name, size, "body.%u.%s%u", (layer - 1) / 2, body_part, (layer - 1) % 2 + 1);
 }
 
-/* Reads numbers within 1e-12..1e12, and inverts them. */
-static pipersr_status read_inverse(const struct psr_safetensors *file, const char *name, uint32_t n,
-                                   float *inverse, pipersr_error *error)
-{
-    pipersr_status status = read_tensor(file, name, &n, 1, inverse, error);
-    for (uint32_t i = 0; i < n && !status; i++) {
-        if (inverse[i] >= 1e-12f && inverse[i] <= 1e12f)
-            inverse[i] = 1.0f / inverse[i];
-        else
-            status = psr_fail(error, PIPERSR_ERROR_MODEL,
-                              "model file: tensor '%s' holds a scale out of range", name);
-    }
-    return status;
-}
-
 /* The coding of a body layer's input, where the file has one: NAME.input_scale, positive numbers,
- * and NAME.input_zero, bytes; second convolutions may have NAME.input_rest_scale. */
+ * and NAME.input_zero, bytes. */
 static pipersr_status read_coding(const struct psr_safetensors *file, const pipersr_model *model,
                                   uint32_t index, struct psr_layer *layer, pipersr_error *error)
 {
@@ -215,9 +200,16 @@ static pipersr_status read_coding(const struct psr_safetensors *file, const pipe
     layer_name(model, index, "conv", prefix, sizeof prefix);
     snprintf(name, sizeof name, "%s.input_scale", prefix);
     pipersr_status status =
-        read_inverse(file, name, layer->c_in, layer->input_inverse_scale, error);
+        read_tensor(file, name, &layer->c_in, 1, layer->input_inverse_scale, error);
     if (status)
         return status;
+    for (uint32_t i = 0; i < layer->c_in; i++) {
+        const float scale = layer->input_inverse_scale[i];
+        if (!(scale >= 1e-12f && scale <= 1e12f))
+            return psr_fail(error, PIPERSR_ERROR_MODEL,
+                            "model file: tensor '%s' holds a scale out of range", name);
+        layer->input_inverse_scale[i] = 1.0f / scale;
+    }
     snprintf(name, sizeof name, "%s.input_zero", prefix);
     status = find_tensor(file, name, &layer->c_in, 1, &zero, error);
     if (status)
@@ -225,15 +217,7 @@ static pipersr_status read_coding(const struct psr_safetensors *file, const pipe
     if (zero->dtype != PSR_DTYPE_U8)
         return psr_fail(error, PIPERSR_ERROR_MODEL, "model file: tensor '%s' is not U8", name);
     memcpy(layer->input_zero, zero->data, layer->c_in);
-
-    snprintf(name, sizeof name, "%s.input_rest_scale", prefix);
-    layer->int8_fine = psr_safetensors_find(file, name) != NULL;
-    if (layer->int8_fine && index % 2)
-        return psr_fail(error, PIPERSR_ERROR_MODEL,
-                        "model file: tensor '%s': only second convolutions can have one", name);
-    return layer->int8_fine
-               ? read_inverse(file, name, layer->c_in, layer->input_rest_inverse_scale, error)
-               : PIPERSR_OK;
+    return PIPERSR_OK;
 }
 
 /* The convolution and, where the file has one, the batch norm behind it. */
@@ -350,10 +334,10 @@ static int allocate_layers(pipersr_model *model)
     }
     model->info.parameters = numbers;
     model->info.macs_per_px = kernels;
-    const size_t zeros = (size_t)model->n_layers * PSR_MAX_CHANNELS, inputs = 2 * zeros;
+    const size_t inputs = (size_t)model->n_layers * PSR_MAX_CHANNELS;
     const size_t sets = model->int8_apart ? 2 : 1;
     model->numbers = calloc(sets * (size_t)numbers + inputs, sizeof *model->numbers);
-    model->zeros = calloc(zeros, sizeof *model->zeros);
+    model->zeros = calloc(inputs, sizeof *model->zeros);
     if (!model->numbers || !model->zeros)
         return -1;
     float *next = model->numbers;
@@ -366,8 +350,7 @@ static int allocate_layers(pipersr_model *model)
         layer->int8_bias = model->int8_apart ? next + (layer->bias - layer->weight) : layer->bias;
         layer->input_inverse_scale = layer->int8_bias + layer->c_out;
         layer->input_zero = model->zeros + (size_t)i * PSR_MAX_CHANNELS;
-        layer->input_rest_inverse_scale = layer->input_inverse_scale + layer->c_in;
-        next = layer->input_rest_inverse_scale + layer->c_in;
+        next = layer->input_inverse_scale + layer->c_in;
     }
     return 0;
 }

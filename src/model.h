@@ -33,10 +33,8 @@ struct psr_layer {
     /* What int8 runs with: its own, where int8_apart, else the same as above. */
     float *int8_weight, *int8_bias;
     /* How int8 codes the layer's input (struct psr_coding), where has_int8. */
-    float *input_inverse_scale;      /* [c_in] */
-    uint8_t *input_zero;             /* [c_in] */
-    bool int8_fine;                  /* it is coded twice, the second time by: */
-    float *input_rest_inverse_scale; /* [c_in] (fine.h) */
+    float *input_inverse_scale; /* [c_in] */
+    uint8_t *input_zero;        /* [c_in] */
 };
 
 struct pipersr_model {

@@ -52,13 +52,6 @@ pipersr_status psr_network_init(struct psr_network *network, const pipersr_model
         set->pack(&weights, network->packed[i]);
         if (is_coded(network, i))
             network->coding[i] = weights.coding;
-        if (int8 && layer->int8_fine) {
-            network->fine[i] = psr_fine_new(&weights, layer->input_rest_inverse_scale, set, mem);
-            if (!network->fine[i]) {
-                psr_network_free(network, mem);
-                return PIPERSR_ERROR_MEMORY;
-            }
-        }
     }
     return PIPERSR_OK;
 }
@@ -68,8 +61,6 @@ void psr_network_free(struct psr_network *network, struct psr_mem *mem)
     for (uint32_t i = 0; i < network->n_layers; i++) {
         psr_mem_free(mem, network->packed[i]);
         network->packed[i] = NULL;
-        psr_fine_free(network->fine[i], mem);
-        network->fine[i] = NULL;
     }
 }
 
@@ -198,17 +189,10 @@ static size_t lay_out(struct psr_strip *strip, const struct psr_network *network
         strip->head_narrow = strip->head;
         strip->trunk_narrow = strip->trunk;
     }
-    bool any_fine = false;
     for (uint32_t block = 0; block < (n - 2) / 2; block++) {
         const uint32_t reader = 2 * block + 2, depth = ring_depth(network, reader - 1, reader);
-        const bool fine = network->fine[reader] != NULL;
         carve_ring(&strip->middle[block], memory, &used, depth, row, narrow);
-        carve_ring(&strip->rest[block], memory, &used, fine ? depth : 0, row, narrow);
-        any_fine = any_fine || fine;
     }
-    strip->middle_rows =
-        carve(memory, &used, any_fine ? PSR_MAX_TILE_ROWS * row * sizeof(float) : 0);
-    strip->rest_zero_row = any_fine ? carve(memory, &used, row) : NULL;
     /* An alpha row waits until the colours of its pixels come out, with two rows of surround. */
     carve_ring(&strip->alpha, memory, &used, alpha ? ring_depth(network, 0, n - 1) + 4 : 0, px,
                sizeof(float));
@@ -338,8 +322,6 @@ void psr_strip_begin(struct psr_strip *strip, const struct psr_network *network,
             write_zero(zero_of(network, layer), strip->zero_rows[layer] + x * network->channels,
                        network->channels);
     }
-    if (strip->rest_zero_row)
-        memset(strip->rest_zero_row, PSR_REST_ZERO, (size_t)strip->row_px * network->channels);
 }
 
 int64_t psr_strip_end(const struct psr_strip *strip, const struct psr_network *network)
@@ -371,8 +353,6 @@ struct layer_plan {
     size_t source_px;                   /* elements of a pixel there */
     const struct psr_ring *target;      /* NULL: the tail's own row */
     const struct psr_ring *narrow_copy; /* where the next convolution reads it, or NULL */
-    const struct psr_ring *rest;        /* fine.h: of the target's codes, or NULL */
-    const struct psr_ring *source_rest; /* the same of the source's */
     const struct psr_ring *residual, *residual2;
     enum psr_activation activation;
 };
@@ -400,12 +380,10 @@ static struct layer_plan plan_layer(const struct psr_strip *strip,
     if (index % 2) {
         plan.source = block == 0 ? &strip->head_narrow : &strip->trunk_narrow;
         plan.target = &strip->middle[block];
-        plan.rest = network->fine[index + 1] ? &strip->rest[block] : NULL;
         plan.activation = PSR_SILU;
         return plan;
     }
     plan.source = &strip->middle[block];
-    plan.source_rest = network->fine[index] ? &strip->rest[block] : NULL;
     plan.target = &strip->trunk;
     /* The last block is read by the tail. */
     const bool float_tail = index == n - 2 && network->kernels->tail;
@@ -475,45 +453,6 @@ static void set_inputs(const struct psr_strip *strip, const struct psr_kernels *
     }
 }
 
-/* Row `i` of what a call made for a layer that reads it in two parts: codes and rests. */
-static void pass_fine_row_on(const struct psr_strip *strip, const struct psr_network *network,
-                             const struct layer_plan *plan, uint32_t index, float *row, size_t n_px,
-                             size_t first, int64_t y)
-{
-    const uint32_t channels = network->channels;
-    const struct psr_kernels *kernels = layer_kernels(network, index);
-    const struct psr_coding *coding = &network->coding[index + 1];
-    const struct psr_coding *rest_coding = &network->fine[index + 1]->coding;
-    uint8_t *codes = ring_pixel(plan->target, y, first, channels);
-
-    if (!kernels->codes_rows)
-        kernels->narrow(row, n_px, channels, coding, codes);
-    psr_fine_rest(row, codes, n_px, channels, coding);
-    kernels->narrow(row, n_px, channels, rest_coding, ring_pixel(plan->rest, y, first, channels));
-    zero_outside(strip, coding->zero, plan->target, y, channels);
-    zero_outside(strip, rest_coding->zero, plan->rest, y, channels);
-}
-
-/* The convolution over the codes was run; adds that over the rests. */
-static void add_rest(struct psr_strip *strip, const struct psr_network *network,
-                     const struct layer_plan *plan, uint32_t index, int64_t y, size_t first,
-                     struct psr_conv *conv)
-{
-    const struct psr_kernels *kernels = layer_kernels(network, index);
-    set_inputs(strip, kernels, plan->source_rest, plan->source_px, strip->rest_zero_row, y, first,
-               conv);
-    conv->packed = network->fine[index]->packed;
-    for (uint32_t i = 0; i < conv->n_rows; i++) {
-        struct psr_conv_row *const row = &conv->row[i];
-        row->residual = row->out;
-        if (plan->residual2)
-            row->residual2 = ring_pixel(plan->residual2, y + i, first, network->channels);
-        if (plan->narrow_copy && kernels->codes_rows)
-            row->codes = ring_pixel(plan->narrow_copy, y + i, first, network->channels);
-    }
-    kernels->conv(conv);
-}
-
 /* n_rows rows from y on of layer `index`, as many as one call of its kernel makes. */
 static void make_layer_rows(struct psr_strip *strip, const struct psr_network *network,
                             uint32_t index, int64_t y, uint32_t n_rows)
@@ -538,37 +477,26 @@ static void make_layer_rows(struct psr_strip *strip, const struct psr_network *n
                strip->zero_rows[index] ? strip->zero_rows[index] : strip->zero_row, y, first,
                &conv);
     if (plan.target) {
-        conv.narrow_out = plan.target->element_bytes != sizeof(float) && !plan.rest;
+        conv.narrow_out = plan.target->element_bytes != sizeof(float);
         conv.out_coding = network->coding[index + 1];
     }
     conv.out_px = conv.c_out;
     for (uint32_t i = 0; i < n_rows; i++) {
         struct psr_conv_row *const row = &conv.row[i];
-        const struct psr_ring *codes = plan.rest ? plan.target : plan.narrow_copy;
-        if (plan.rest)
-            row->out = strip->middle_rows + i * row_floats;
-        else if (plan.target)
+        if (plan.target)
             row->out = ring_pixel(plan.target, y + i, first, channels);
         else
             row->out = strip->tail_rows + tail_row_at(y + i) * row_floats;
         if (plan.residual)
             row->residual = ring_pixel(plan.residual, y + i, first, channels);
-        if (plan.residual2 && !plan.source_rest)
+        if (plan.residual2)
             row->residual2 = ring_pixel(plan.residual2, y + i, first, channels);
-        if (codes && kernels->codes_rows && !plan.source_rest)
-            row->codes = ring_pixel(codes, y + i, first, channels);
+        if (plan.narrow_copy && kernels->codes_rows)
+            row->codes = ring_pixel(plan.narrow_copy, y + i, first, channels);
     }
     kernels->conv(&conv);
-    if (plan.source_rest)
-        add_rest(strip, network, &plan, index, y, first, &conv);
-
-    for (uint32_t i = 0; plan.target && i < n_rows; i++) {
-        if (plan.rest)
-            pass_fine_row_on(strip, network, &plan, index, conv.row[i].out, conv.n_px, first,
-                             y + i);
-        else
-            pass_row_on(strip, network, &plan, index, made, y + i);
-    }
+    for (uint32_t i = 0; plan.target && i < n_rows; i++)
+        pass_row_on(strip, network, &plan, index, made, y + i);
 }
 
 /* -------------------------------------------------------------------------------- the output -- */

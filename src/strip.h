@@ -14,7 +14,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "src/fine.h"
 #include "src/frame.h"
 #include "src/kernels/kernels.h"
 #include "src/mem.h"
@@ -34,8 +33,6 @@ struct psr_network {
     const struct psr_kernels *kernels; /* the head has kernels->head, where there is one */
     void *packed[PSR_MAX_LAYERS];
     struct psr_coding coding[PSR_MAX_LAYERS]; /* int8: of each body layer's input; the model's */
-    /* int8, of layers whose input is coded twice (fine.h); else NULL. */
-    struct psr_fine *fine[PSR_MAX_LAYERS];
     uint32_t n_layers;
     uint32_t channels;
     uint32_t c_tail; /* output channels of the tail, padded */
@@ -72,9 +69,6 @@ struct psr_strip {
     uint32_t reach_rows[PSR_MAX_LAYERS], input_reach_rows; /* the same above and below */
     uint32_t row_px; /* pixels of a ring's row: strip, input_reach_px on each side, and zeros */
     struct psr_ring input, alpha, middle[PSR_MAX_BLOCKS];
-    struct psr_ring rest[PSR_MAX_BLOCKS]; /* fine.h: what the middle's codes leave over, coded */
-    float *middle_rows;                   /* the rows in float from which both are made */
-    uint8_t *rest_zero_row;               /* of the codes of a rest of 0; NULL: none is coded */
     /* Head and trunk in float, to be added to; and as the next convolution reads them, which in
      * fp32 is the same ring. */
     struct psr_ring head, trunk, head_narrow, trunk_narrow;

@@ -5,8 +5,7 @@ src/kernels/kernels.h has the scheme. What a body convolution reads is coded cha
     code = clamp(round(x / input_scale) + input_zero, 0, 255),
 
 its weights are multiplied by the input's scales and rounded to -127..127 steps of the output channel's
-largest / 127; sums of products are whole numbers. Trunk, long skip, head, tail, biases and SiLU are fp32. Where a
-layer has an `input_rest_scale`, what the codes leave over is coded in such steps as well (src/fine.h).
+largest / 127; sums of products are whole numbers. Trunk, long skip, head, tail, biases and SiLU are fp32.
 
 Rounding passes gradients as if it were not there; clamping passes those of what it leaves alone. An input's
 scale is learned through both places where it stands (its logarithm, so that it stays positive); its code of 0 is
@@ -21,38 +20,28 @@ import network
 
 RANGE_STEPS, SHORTEST_RANGE = 15, 0.3  # the ranges that are tried at either end, as in src/coding.c
 MOST_VALUES = 1 << 13  # of each channel that a choice looks at, beside its extremes
-REST_STEPS = 254  # of a rest's code in one of the code's
 FIRST_PENALTY = 128.0  # an error by clipping counts so many by rounding in the first layer, 1 in the last
 
 
 class Int8Convolution(nn.Module):
-    """Weights [o][i][3][3], bias [o], scale [i], zero [i]: all fp32, zero whole numbers 0..255.
+    """Weights [o][i][3][3], bias [o], scale [i], zero [i]: all fp32, zero whole numbers 0..255."""
 
-    rest_scale [i], or None: steps of what the codes leave over, in steps of the codes.
-    """
-
-    def __init__(self, kernel, bias, scale, zero, rest_scale=None):
+    def __init__(self, kernel, bias, scale, zero):
         super().__init__()
         self.kernel, self.bias = nn.Parameter(kernel.clone()), nn.Parameter(bias.clone())
         self.log_scale = nn.Parameter(scale.log())
         self.register_buffer("zero", zero.float())
-        self.register_buffer("rest_scale", rest_scale)
 
     def input_codes(self, x):
-        """code - zero, and the rest's after the point."""
+        """code - zero"""
         scale, zero = self.log_scale.exp().view(1, -1, 1, 1), self.zero.view(1, -1, 1, 1)
-        places = x * (1 / scale)
-        codes = torch.minimum(torch.maximum(network.rounded(places), -zero), 255 - zero)
-        if self.rest_scale is None:
-            return codes
-        rest_scale = self.rest_scale.view(1, -1, 1, 1)
-        return codes + network.rounded((places - codes) * (1 / rest_scale)).clamp(-128, 127) * rest_scale
+        return torch.minimum(torch.maximum(network.rounded(x * (1 / scale)), -zero), 255 - zero)
 
     def forward(self, x, coded):
         if not coded:
             return functional.conv2d(x, self.kernel, self.bias, padding=1)
         codes, scale = network.weight_codes(self.kernel, self.log_scale.exp())
-        # Whole numbers up to 255, if there is no rest: exact in fp32, and on the GPU in TF32 as well.
+        # Whole numbers up to 255: exact in fp32, and on the GPU in TF32 as well.
         total = functional.conv2d(self.input_codes(x), codes, padding=1)
         return total * scale.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
 
@@ -72,7 +61,7 @@ class Int8Network(nn.Module):
         for n, block in enumerate(plain.body):
             for k, conv in ((1, block.conv1), (2, block.conv2)):
                 name = f"body.{n}.conv{k}"
-                coding = (codings.get(f"{name}.input_{part}") for part in ("scale", "zero", "rest_scale"))
+                coding = (codings.get(f"{name}.input_{part}") for part in ("scale", "zero"))
                 self.body.append(Int8Convolution(conv.weight.detach(), conv.bias.detach(), *coding))
 
     def outputs(self, x, dtype=None):
@@ -108,8 +97,6 @@ class Int8Network(nn.Module):
             name = f"body.{i // 2}.conv{i % 2 + 1}"
             found[f"{name}.input_scale"] = conv.log_scale.exp()
             found[f"{name}.input_zero"] = conv.zero.byte()
-            if conv.rest_scale is not None:
-                found[f"{name}.input_rest_scale"] = conv.rest_scale
         return found
 
     def for_validation(self):

@@ -166,6 +166,6 @@ def _read(path):
             values = numpy.frombuffer(data[begin:end], _DTYPES[entry["dtype"]])
             values = values if entry["dtype"] == "U8" else values.astype("f4")
         state[name] = torch.from_numpy(values.reshape(entry["shape"]).copy())
-    codings = {k: state.pop(k) for k in list(state) if ".input_" in k}
+    codings = {k: state.pop(k) for k in list(state) if k.endswith((".input_scale", ".input_zero"))}
     own = {k[len(_INT8) :]: state.pop(k) for k in list(state) if k.startswith(_INT8)}
     return model, state, codings, own

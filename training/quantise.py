@@ -7,20 +7,18 @@ MODEL may have codings for int8 (from `pipersr calibrate`) or none; with --new-r
 first from patches of the corpus. Parameters that int8 has for itself are what is tuned, where there are some. RUN is as
 train.py's; validation is in int8. --fp32-share keeps the same weights good in fp32; with --keep-weights only the ranges
 are learned, and fp32 stays exactly as it is. --imitate makes the target what MODEL gives in fp32, not the originals:
-what those hold beyond it says nothing about int8. --fine body.5.conv2 has what that layer's codes leave over coded as
-well, which makes it take twice as long in the engine.
+what those hold beyond it says nothing about int8.
 """
 
 import argparse
 import pathlib
-import re
 import sys
 
 import torch
 
 import network
 from corpus import Chooser
-from int8_network import REST_STEPS, Int8Network, choose_codings
+from int8_network import Int8Network, choose_codings
 from train import STOPPED, add_run_arguments, parse_run, run_options, shares_of
 from training_loop import Run, load_corpus
 
@@ -31,7 +29,6 @@ def parse_arguments():
     parser.add_argument("--start", type=pathlib.Path, required=True, metavar="MODEL", help="a folded network")
     parser.add_argument("--new-ranges", action="store_true", help="choose ranges anew")
     parser.add_argument("--range-patches", type=int, default=256, help="patches to choose ranges from (256)")
-    parser.add_argument("--fine", nargs="+", default=[], metavar="LAYER", help="second convolutions to be coded twice")
     parser.add_argument("--imitate", action="store_true", help="learn what MODEL gives in fp32")
     parser.add_argument("--rate", type=float, default=2e-5, help="Adam's learning rate of the weights (2e-5)")
     parser.add_argument("--range-rate", type=float, default=5e-4, help="that of the scales' logarithms (5e-4)")
@@ -71,10 +68,6 @@ def main():
         # The same again when a run is resumed.
         patches = drawn(corpus, args.range_patches, args.seed, shares_of(args.share, corpus))
         codings = choose_codings(plain, patches)
-    for name in args.fine:
-        if not re.fullmatch(r"body\.\d+\.conv2", name) or f"{name}.input_scale" not in codings:
-            raise SystemExit(f"--fine {name}: no second convolution of a block")
-        codings[f"{name}.input_rest_scale"] = torch.full((plain.channels,), 1 / REST_STEPS)
     if args.imitate:
         imitate(corpus, network.load(args.start).to(args.device))  # not int8's own, where it has some
     codings = {name: tensor.to(args.device) for name, tensor in codings.items()}

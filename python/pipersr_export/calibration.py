@@ -33,13 +33,11 @@ def per_tensor(model, pictures):
 
 
 def from_file(model):
-    """The codings that the model file holds, one scale a channel, by the names of onnx_file.py. What eight bits are too
-    coarse for has none, and stays real."""
+    """The codings that the model file holds, one scale a channel, by the names of onnx_file.py."""
     codings = {}
     for n, (conv1, conv2) in enumerate(model.blocks):
         for name, conv in ((f"h.{n}", conv1), (f"m.{n}", conv2)):
             if conv.coding is None:
                 return None
-            if not conv.coding.fine:
-                codings[name] = conv.coding
+            codings[name] = conv.coding
     return codings

@@ -23,13 +23,11 @@ class ModelError(Exception):
 class Coding:
     """A tensor as unsigned bytes: code = clamp(round(x / scale) + zero, 0, 255).
 
-    scale: float32, [1] for the whole tensor or [channels]; zero: uint8, the same shape; fine: what the codes leave over
-    is coded as well.
+    scale: float32, [1] for the whole tensor or [channels]; zero: uint8, the same shape.
     """
 
     scale: numpy.ndarray
     zero: numpy.ndarray
-    fine: bool = False
 
     @property
     def per_channel(self):
@@ -111,8 +109,7 @@ def _conv(tensors, name, norm, eps, out_channels, in_channels):
         bias = (bias - tensors[f"{norm}.running_mean"]) * scale + tensors[f"{norm}.bias"]
     coding = None
     if f"{name}.input_scale" in tensors:
-        fine = f"{name}.input_rest_scale" in tensors
-        coding = Coding(tensors[f"{name}.input_scale"], tensors[f"{name}.input_zero"], fine)
+        coding = Coding(tensors[f"{name}.input_scale"], tensors[f"{name}.input_zero"])
     return Conv(weight, bias, coding)
 
 

@@ -33,7 +33,6 @@ SRC_RANK = {
     "yuv_format": 2,
     "yuv": 3,
     "choice": 3,
-    "fine": 3,
     "int8_layer": 3,
     "strip": 4,
     "cells": 5,

@@ -16,7 +16,7 @@ import photos
 import picture_quality
 import resize
 import tail_fit
-from int8_network import REST_STEPS, Int8Network, choose_codings
+from int8_network import Int8Network, choose_codings
 from round_weights import rounded_rows
 from trainable import Trainable
 
@@ -206,7 +206,6 @@ def test_exported_file_runs_in_the_program(program, script, tmp_path):
         parameter.data += 0.01 * torch.randn_like(parameter)
     plain = trained.collapsed()
     codings = choose_codings(plain, [torch.rand(1, 3, 32, 32)])
-    codings["body.1.conv2.input_rest_scale"] = torch.full((32,), 1 / REST_STEPS)
     network.save(plain, tmp_path / "last.safetensors", "F32", codings)
     out = tmp_path / "small.safetensors"
     notes = ["--training", "none at all", "--description", "small pictures"]

@@ -317,18 +317,6 @@ static void test_coding(void)
     expect_edit("\"body.1.conv2.input_scale\"", "\"body.1.conv2.input_Scale\"", "is missing");
     expect_edit("\"body.1.conv2.input_zero\"", "\"body.1.conv2.input_Zero\"", "is missing");
     expect_edit("\"dtype\":\"U8\"", "\"dtype\":\"I8\"", "is not U8");
-
-    /* What is coded in twice eight bits; the good file has none, but tensors of that shape. */
-    static const char other[] = "\"int8.body.5.conv2.weight_scale\"";
-    expect_edit(other, "\"body.5.conv1.input_rest_scale\"", "only second convolutions");
-    unsigned char *const all = good;
-    const size_t all_size = good_size;
-    good = edited(other, "\"body.5.conv2.input_rest_scale\"", &good_size);
-    for (size_t i = 0; good && i < sizeof bad / sizeof *bad; i++)
-        expect_bytes("body.5.conv2.input_rest_scale", &bad[i], sizeof bad[i], "out of range");
-    free(good);
-    good = all;
-    good_size = all_size;
 }
 
 /* The parameters that int8 has for itself: all of them or none. */
