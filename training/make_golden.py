@@ -5,7 +5,8 @@
 
 Each case is a model file and a binary file of little-endian fp32:
 height, width, scale, input [height][width][3], output [scale height][scale width][3], clamped.
-The default model is among the cases through its own file in models/.
+The default model is among the cases through its own file in models/; its pictures are parts of a photo, as noise drives
+trained weights to numbers that say nothing about them.
 """
 
 import pathlib
@@ -15,9 +16,11 @@ import numpy
 import torch
 
 import network
+import photos
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden"
+PHOTO = ROOT / "samples" / "butterfly.png"
 
 # (model, height, width): sizes around nothing, around the receptive field, around every tile size.
 CASES = [
@@ -53,6 +56,19 @@ def make_models():
         network.save(model, GOLDEN / f"{name}.safetensors", dtype, name=name, licence="MIT")
 
 
+def noise(generator, height, width):
+    """Smooth areas, edges, noise and the two extremes all occur."""
+    picture = generator.random((height, width, 3), dtype=numpy.float32)
+    picture[: height // 2] = numpy.round(picture[: height // 2])
+    return picture
+
+
+def part_of_photo(generator, height, width):
+    photo = photos.decode(PHOTO.read_bytes())
+    y, x = (int(generator.integers(end - side)) for end, side in zip(photo.shape, (height, width)))
+    return photo[y : y + height, x : x + width].astype(numpy.float32) / 255
+
+
 def main():
     GOLDEN.mkdir(parents=True, exist_ok=True)
     make_models()
@@ -60,9 +76,7 @@ def main():
     for name, height, width in CASES:
         path = ROOT / "models" / "pipersr-x2.safetensors" if name == "default" else GOLDEN / f"{name}.safetensors"
         model = network.load(path).eval()
-        # Smooth areas, edges, noise and the two extremes all occur.
-        picture = generator.random((height, width, 3), dtype=numpy.float32)
-        picture[: height // 2] = numpy.round(picture[: height // 2])
+        picture = (part_of_photo if name == "default" else noise)(generator, height, width)
         x = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None]
         with torch.no_grad():
             # In fp64, so that the reference's own rounding does not count.
