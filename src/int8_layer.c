@@ -12,8 +12,8 @@
 /* An error by clipping counts as so many by rounding. Those scatter around 0 and average out in a
  * convolution's sum, while a clipped edge is wrong in all its pixels to one side; and what goes
  * wrong in an early layer, all later ones amplify. So the penalty falls by equal ratios from the
- * first layer to 1 at the last. From 128 instead of 8, ranges are wider and both photos and drawings
- * that were held back lose more. */
+ * first layer to 1 at the last. From 128 instead of 8, ranges are wider and both photos and
+ * drawings that were held back lose more. */
 static double clip_penalty(uint32_t index, uint32_t n_body)
 {
     const double first = 8;

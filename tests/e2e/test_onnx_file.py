@@ -85,7 +85,7 @@ def test_int8_with_the_files_codings_is_as_good_as_the_engine(picture, upscaled,
     onnx_file.write(source, tmp_path / "net.onnx", "int8", codings=calibration.from_file(source))
     result = numpy.rint(Graph(tmp_path / "net.onnx").run(picture[1][None])[0] * 255) / 255
     expected, engine = upscaled("fp32"), upscaled("int8")
-    assert abs(psnr_db(result, expected) - psnr_db(engine, expected)) < 0.1
+    assert abs(psnr_db(result, expected) - psnr_db(engine, expected)) < 0.2
     # Codes of other ranges would be as far from the engine's as from fp32, and 3 dB further.
     assert psnr_db(result, engine) > psnr_db(engine, expected) + 1
 

@@ -21,7 +21,9 @@ FORMATS = [
 @pytest.mark.parametrize("name,encoder,container,made,codec", FORMATS)
 def test_format(run, tmp_path, name, encoder, container, made, codec):
     source, target = tmp_path / f"in.{container}", tmp_path / "out.mkv"
-    clips.ffmpeg("-f", "lavfi", "-i", "color=c=0x3060a0:size=64x48:rate=10:duration=0.2", "-vf", f"format={name}",
+    # Of the palette: little of it is dithered, whose mean the network moves.
+    colour = "0x246caa" if name == "pal8" else "0x3060a0"
+    clips.ffmpeg("-f", "lavfi", "-i", f"color=c={colour}:size=64x48:rate=10:duration=0.2", "-vf", f"format={name}",
                  "-c:v", *encoder, source)
     assert clips.video(source)["pix_fmt"] == name
     done = run("upscale", source, "-o", target, "--crf", "1")
