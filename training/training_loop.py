@@ -108,7 +108,9 @@ class Run:
         self.steps[name].prepare(self.choosers[name].of_steps(0, 1)[0])
         prepared = time.monotonic() - begin
         self.step_seconds[name] = self._measure(name)
-        print(f"{name}: {phase}, {prepared:.0f} s to prepare, {1 / self.step_seconds[name]:.2f} steps/s", flush=True)
+        way = "in C" if isinstance(self.steps[name], native_step.NativeStep) else "by PyTorch"
+        rate = f"{1 / self.step_seconds[name]:.2f} steps/s {way}"
+        print(f"{name}: {phase}, {prepared:.0f} s to prepare, {rate}", flush=True)
 
     def _measure(self, name):
         """Seconds for a step; the weights stay as they are."""
