@@ -30,16 +30,17 @@ PRECISIONS = ("bf16", "bf16x3", "fp32")  # enum step_precision of native/step.h
 class Way:
     features: tuple  # that it needs of the CPU, as CPU_INFO names them
     flags: tuple  # the compiler's
-    precisions: tuple = PRECISIONS  # that it computes fast
+    precisions: tuple  # that it computes fast, the fastest first
 
 
-# Fastest first. Loops need no feature, and are for tests: PyTorch is faster.
+# Fastest first. Loops need no feature, and are for tests: PyTorch is faster. Dots halve the work of a product where
+# Winograd's filtering quarters it: on a Zen 4 a step takes 0.59 s of a core in bf16 and 0.37 s in fp32.
 WAYS = {
-    "tiles": Way(("amx_bf16",), ("-march=sapphirerapids",)),
-    "dots": Way(("avx512_bf16",), ("-march=x86-64-v4", "-mavx512bf16")),
+    "tiles": Way(("amx_bf16",), ("-march=sapphirerapids",), PRECISIONS),
+    "dots": Way(("avx512_bf16",), ("-march=x86-64-v4", "-mavx512bf16"), ("fp32", "bf16", "bf16x3")),
     "avx512": Way(("avx512f", "avx512bw", "avx512dq", "avx512vl"), ("-march=x86-64-v4",), ("fp32",)),
     "avx2": Way(("avx2", "fma"), ("-march=x86-64-v3",), ("fp32",)),
-    "loops": Way((), ()),
+    "loops": Way((), (), PRECISIONS),
 }
 SIDE_MULTIPLE, CHANNEL_MULTIPLE = 16, 32
 

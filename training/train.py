@@ -156,9 +156,9 @@ def parse_arguments():
     parser.add_argument("--warm-up", type=int, default=500, help="steps (500)")
     precisions = ("fp32", "tf32", "bf16", "bf16x3")
     parser.add_argument("--precision", choices=precisions,
-                        help="of the body (bf16; CPU without AMX and AVX512-BF16 fp32)")
-    parser.add_argument("--finish-precision", choices=precisions, help="in the last phase (GPU tf32; CPU with AMX or "
-                        "AVX512-BF16 bf16x3: forward sums from 16 bits; else fp32)")
+                        help="of the body (GPU and AMX bf16, else fp32)")
+    parser.add_argument("--finish-precision", choices=precisions, help="in the last phase (GPU tf32; CPU after bf16 "
+                        "bf16x3: forward sums from 16 bits; else fp32)")
     parser.add_argument("--native", choices=("auto", "yes", "no"), default="auto",
                         help="CPU: steps in C (auto: where the CPU has AVX2 or more)")
     return parse_run(parser)
@@ -191,9 +191,8 @@ def main():
     model = make_model(args, resume, corpus).to(args.device)
     on_gpu = corpus.device.type == "cuda"
     native = None if on_gpu else native_library(args.native)
-    has_bf16 = native and "bf16" in native.precisions
-    precision = args.precision or ("bf16" if on_gpu or has_bf16 else "fp32")
-    finish_precision = args.finish_precision or ("tf32" if on_gpu else "bf16x3" if has_bf16 else "fp32")
+    precision = args.precision or ("bf16" if on_gpu else native.precisions[0] if native else "fp32")
+    finish_precision = args.finish_precision or ("tf32" if on_gpu else "bf16x3" if precision == "bf16" else "fp32")
     options = run_options(
         args, corpus, precision, finish_precision, rate=args.rate, warm_up=args.warm_up, native=native
     )
