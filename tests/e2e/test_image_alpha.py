@@ -42,19 +42,24 @@ def cut_out(width, height):
     return image, inside
 
 
-def test_hidden_colour_has_no_effect(run, tmp_path):
+# bf16 rounds what whole tiles hold, also what cancels out in an output that does not look so far.
+@pytest.mark.parametrize("precision, most", [("fp32", 0), ("int8", 0), ("bf16", 1)])
+def test_hidden_colour_has_no_effect(run, tmp_path, precision, most):
     image, inside = cut_out(60, 48)
+    if run("upscale", write_png(tmp_path / "in.png", image), "-o", "-", "--precision", precision).returncode == 4:
+        pytest.skip(f"this CPU has no {precision}")
     results = []
     for name, hidden in (("black", (0, 0, 0)), ("green", (0, 255, 0)), ("noise", None)):
         variant = image.copy()
         noise = np.random.default_rng(1).integers(0, 256, (48, 60, 3), np.uint8)
         variant[~inside, :3] = noise[~inside] if hidden is None else hidden
-        upscale(run, write_png(tmp_path / f"{name}.png", variant), tmp_path / f"{name}_2x.png")
-        results.append(pixels(tmp_path / f"{name}_2x.png"))
+        source = write_png(tmp_path / f"{name}.png", variant)
+        upscale(run, source, tmp_path / f"{name}_2x.png", "--precision", precision)
+        results.append(pixels(tmp_path / f"{name}_2x.png").astype(int))
     for other in results[1:]:
         assert np.array_equal(results[0][:, :, 3], other[:, :, 3])
         visible = results[0][:, :, 3] > 0
-        assert np.array_equal(results[0][visible], other[visible])
+        assert np.abs(results[0][visible] - other[visible]).max() <= most
 
 
 def test_no_halo(run, tmp_path):
