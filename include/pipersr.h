@@ -218,10 +218,11 @@ typedef struct pipersr_yuv_frame {
 
 /* Gives the pixels whose alpha is 0 the colour of their nearest visible neighbours (up to 16 pixels
  * away), in place, so that colour hidden under full transparency cannot leak into visible edges
- * when the frame is enlarged. Alpha and visible pixels are unchanged. A pixel's new colour depends
- * only on the 16 pixels around it, so a caller that works in bands gets the same result from bands
- * that overlap by 16 rows. Frames without alpha are left alone. Allocates scratch of 17 bytes per
- * pixel. Fails with ERROR_ARGUMENT or ERROR_MEMORY. */
+ * when the frame is enlarged (in bf16, what lies further away can still move a visible value by 1
+ * of 255). Alpha and visible pixels are unchanged. A pixel's new colour depends only on the 16
+ * pixels around it, so a caller that works in bands gets the same result from bands that overlap by
+ * 16 rows. Frames without alpha are left alone. Allocates scratch of 17 bytes per pixel. Fails with
+ * ERROR_ARGUMENT or ERROR_MEMORY. */
 PIPERSR_API pipersr_status pipersr_bleed_transparent(const pipersr_frame *frame);
 
 /* ---------------------------------------------------------------------------------- upscaler -- */

@@ -191,8 +191,10 @@ def main():
     model = make_model(args, resume, corpus).to(args.device)
     on_gpu = corpus.device.type == "cuda"
     native = None if on_gpu else native_library(args.native)
-    precision = args.precision or ("bf16" if on_gpu else native.precisions[0] if native else "fp32")
-    finish_precision = args.finish_precision or ("tf32" if on_gpu else "bf16x3" if precision == "bf16" else "fp32")
+    fast = native.precisions if native else ("fp32",)
+    precision = args.precision or ("bf16" if on_gpu else fast[0])
+    sums = "bf16x3" if precision == "bf16" and "bf16x3" in fast else "fp32"
+    finish_precision = args.finish_precision or ("tf32" if on_gpu else sums)
     options = run_options(
         args, corpus, precision, finish_precision, rate=args.rate, warm_up=args.warm_up, native=native
     )
