@@ -115,13 +115,13 @@ def peak_kib(program, *arguments):
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_memory_does_not_grow_with_height(program, tmp_path, suffix):
     peaks = []
-    for height in (150, 1500):
+    for height in (150, 3000):
         source, target = tmp_path / f"{height}{suffix}", tmp_path / f"{height}_2x{suffix}"
         Image.fromarray(scene(160, height)).save(source)
         peaks.append(peak_kib(program, "upscale", source, "-o", target, "--quiet"))
     assert peaks[1] < 1.3 * peaks[0], peaks
-    # The additional pixels, in and out, are 3 MiB.
-    assert peaks[1] - peaks[0] < 2 * 1024, peaks
+    # The additional pixels, in and out, are 6.5 MiB; what loaders read ahead varies by two.
+    assert peaks[1] - peaks[0] < 4 * 1024, peaks
 
 
 def test_threads_do_not_change_the_bytes(run, tmp_path):
